@@ -105,7 +105,9 @@ class Stand:
             joint_rad=hold(self.qpos[7:]),
         )
 
-    def move(self, targets: Targets, weight: np.ndarray, pose: dict[str, float]) -> None:
+    def move(
+        self, targets: Targets, weight: np.ndarray, pose: dict[str, float]
+    ) -> None:
         """Blend joints from where they are towards `pose` by `weight` (T,) in [0, 1]."""
         for name, angle in pose.items():
             for i in self.indices(name):

@@ -213,7 +213,7 @@ def test_left_and_right_collision_geoms_mirror_each_other(model):
         np.testing.assert_allclose(abs(axis @ rotation(right.quat)[:, 2]), 1.0)
 
 
-def half_extents(model: mujoco.MjModel, geom: int) -> np.ndarray:
+def half_extents(model: mujoco.MjModel, geom: int | np.integer) -> np.ndarray:
     """Half the size of a geom's bounding box along the axes of its body."""
     r, size = rotation(model.geom_quat[geom]), model.geom_size[geom]
     axis = np.abs(r[:, 2])

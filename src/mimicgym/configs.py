@@ -1,0 +1,116 @@
+"""Configurations as data: nested frozen dataclasses to and from JSON, and overrides."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from mimicgym.errors import UserError, unknown_name
+
+T = TypeVar("T")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as nested dictionaries of JSON types."""
+    return _plain(dataclasses.asdict(config))
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], path: str = "") -> T:
+    """The configuration of class `cls` that `to_dict` made `data` of.
+
+    Fields that `data` lacks keep their defaults; a field that the class lacks, or a
+    value of another type, raises `UserError`.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in names:
+            raise unknown_name(
+                "setting", _join(path, name), [_join(path, n) for n in names]
+            )
+        values[name] = _convert(hints[name], value, _join(path, name))
+    return cls(**values)
+
+
+def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:
+    """A copy of `config` with dotted settings changed.
+
+    >>> from mimicgym.envs.config import EnvConfig
+    >>> override(EnvConfig(), {"control.action_scale": 0.5}).control.action_scale
+    0.5
+    """
+    hints = typing.get_type_hints(type(config))
+    names = [f.name for f in dataclasses.fields(config)]  # pyright: ignore[reportArgumentType]
+    for key, value in changes.items():
+        name, _, rest = key.partition(".")
+        full = _join(path, name)
+        if name not in names:
+            raise unknown_name("setting", full, [_join(path, n) for n in names])
+        if rest:
+            inner = getattr(config, name)
+            if not dataclasses.is_dataclass(inner):
+                raise UserError(f"setting {full!r} has no parts, so no {rest!r}")
+            value = override(inner, {rest: value}, full)
+        else:
+            value = _convert(hints[name], value, full)
+        config = dataclasses.replace(config, **{name: value})  # pyright: ignore
+    return config
+
+
+def difference(a: Any, b: Any, path: str = "") -> list[str]:
+    """Lines "setting: a's value, b's value" of all that differs between two configs."""
+    if dataclasses.is_dataclass(a) and type(a) is type(b):
+        lines: list[str] = []
+        for f in dataclasses.fields(a):
+            x, y = getattr(a, f.name), getattr(b, f.name)
+            lines += difference(x, y, _join(path, f.name))
+        return lines
+    return [] if a == b else [f"{path}: {a!r}, {b!r}"]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    """`value` as the type that a field's annotation asks for, or `UserError`."""
+    origin = typing.get_origin(hint)
+    args = typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, hint):  # pyright: ignore[reportArgumentType]
+            return value
+        if isinstance(value, Mapping):
+            return from_dict(hint, value, path)  # pyright: ignore[reportArgumentType]
+    elif origin is typing.Literal:
+        if value in args:
+            return value
+        raise unknown_name(path, value, args)
+    elif origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        for option in args:
+            if option is not type(None):
+                return _convert(option, value, path)
+    elif origin is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(_convert(args[0], v, path) for v in value)
+    elif hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(hint, type) and isinstance(value, hint):
+        return value
+    wanted = getattr(hint, "__name__", str(hint))
+    raise UserError(f"setting {path!r} takes a {wanted}, not {value!r}")

@@ -1,0 +1,193 @@
+"""Many environments at once: vmap, time limit and autoreset, all pure and jittable.
+
+The Gymnasium adapters and PPO both use this, so that they can not differ. Autoreset is
+as in Gymnasium's vector environments: "same_step" resets a finished row in the step that
+finishes it, "next_step" in the step after, which ignores the row's action, and
+"disabled" leaves it to `reset_where`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from mimicgym.envs.tracking import State, TrackingEnv
+from mimicgym.errors import UserError, unknown_name
+
+AUTORESETS = ("same_step", "next_step", "disabled")
+
+
+@struct.dataclass
+class BatchState:
+    """B environments after a call. `final_obs` is the observation at the end of the
+    step, before any reset in it; elsewhere it equals `obs`."""
+
+    state: State
+    obs: dict[str, jax.Array]  # (B, D) what to act on next
+    final_obs: dict[str, jax.Array]  # (B, D)
+    final: State  # the rows at the end of the step, before any reset in it
+    reward: jax.Array  # (B,)
+    terminated: jax.Array  # (B,) bool
+    truncated: jax.Array  # (B,) bool
+    done: jax.Array  # (B,) bool
+    reset_rows: jax.Array  # (B,) bool: rows that this call has reset
+    metrics: dict[str, jax.Array]  # (B,) of this step
+    episode: dict[str, jax.Array]  # (B,) sums over the episode, meaningful where done
+
+
+class BatchedEnv:
+    """`num_envs` rows of one `TrackingEnv`.
+
+    Args:
+      env: the environment of one row.
+      num_envs: B.
+      autoreset: one of `AUTORESETS`.
+      max_episode_steps: further limit on an episode's steps (a truncation), or None.
+    """
+
+    def __init__(
+        self,
+        env: TrackingEnv,
+        num_envs: int,
+        *,
+        autoreset: str = "same_step",
+        max_episode_steps: int | None = None,
+    ):
+        if num_envs < 1:
+            raise UserError(f"num_envs is {num_envs}; it must be at least 1")
+        if autoreset not in AUTORESETS:
+            raise unknown_name("autoreset mode", autoreset, AUTORESETS)
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise UserError(
+                f"max_episode_steps is {max_episode_steps}; positive, or None for none"
+            )
+        self.env = env
+        self.num_envs = num_envs
+        self.autoreset = autoreset
+        self.max_episode_steps = max_episode_steps
+
+    @property
+    def action_size(self) -> int:
+        return self.env.action_size
+
+    @property
+    def observation_sizes(self) -> Mapping[str, int]:
+        return self.env.observation_sizes
+
+    def reset(self, keys: jax.Array) -> BatchState:
+        """Start every row. keys (B,), one typed random key for each row."""
+        state = jax.vmap(self.env.reset)(keys)
+        return self._fresh(state, jnp.ones(self.num_envs, bool))
+
+    def reset_at(
+        self, keys: jax.Array, clips: jax.Array, frames: jax.Array
+    ) -> BatchState:
+        """Start row i on frame frames[i] of clip clips[i]; both (B,) int32."""
+        state = jax.vmap(self.env.reset)(keys, clips, frames)
+        return self._fresh(state, jnp.ones(self.num_envs, bool))
+
+    def reset_where(
+        self, batch: BatchState, mask: jax.Array, keys: jax.Array
+    ) -> BatchState:
+        """Start the rows of mask (B,) anew, with keys (B,); others stay as they are."""
+        state = self._reset_rows(batch.state, mask, keys)
+        none = jnp.zeros(self.num_envs, bool)
+        return batch.replace(
+            state=state,
+            obs=state.obs,
+            final_obs=state.obs,
+            final=state,
+            reward=jnp.where(mask, 0.0, batch.reward),
+            terminated=batch.terminated & ~mask,
+            truncated=batch.truncated & ~mask,
+            done=batch.done & ~mask,
+            reset_rows=none | mask,
+            metrics=select_rows(mask, state.metrics, batch.metrics),
+            episode=state.sums | {"length": state.step.astype(jnp.float32)},
+        )
+
+    def step(self, batch: BatchState, action: jax.Array) -> BatchState:
+        """Advance every row. action (B, A)."""
+        before = batch.state
+        final = jax.vmap(self.env.step)(before, action)
+        truncated = final.truncated
+        if self.max_episode_steps is not None:
+            truncated = truncated | (final.step >= self.max_episode_steps)
+        final = final.replace(truncated=truncated)
+        if self.autoreset == "next_step":
+            return self._next_step(batch, final)
+        done = final.terminated | truncated
+        state = final
+        reset_rows = jnp.zeros_like(done)
+        if self.autoreset == "same_step":
+            state = self._reset_rows(final, done, next_keys(final.key))
+            reset_rows = done
+        return BatchState(
+            state=state,
+            obs=state.obs,
+            final_obs=final.obs,
+            final=final,
+            reward=final.reward,
+            terminated=final.terminated,
+            truncated=truncated,
+            done=done,
+            reset_rows=reset_rows,
+            metrics=final.metrics,
+            episode=final.sums | {"length": final.step.astype(jnp.float32)},
+        )
+
+    def _next_step(self, batch: BatchState, final: State) -> BatchState:
+        """Rows that were done are reset in place of their step."""
+        keys = next_keys(batch.state.key)
+        state = self._reset_rows(final, batch.done, keys)
+        terminated = final.terminated & ~batch.done
+        truncated = final.truncated & ~batch.done
+        return BatchState(
+            state=state,
+            obs=state.obs,
+            final_obs=state.obs,
+            final=state,
+            reward=state.reward,
+            terminated=terminated,
+            truncated=truncated,
+            done=terminated | truncated,
+            reset_rows=batch.done,
+            metrics=state.metrics,
+            episode=state.sums | {"length": state.step.astype(jnp.float32)},
+        )
+
+    def _reset_rows(self, state: State, mask: jax.Array, keys: jax.Array) -> State:
+        fresh = jax.vmap(lambda key, row: self.env.reset(key, mask=row))(keys, mask)
+        return select_rows(mask, fresh, state)
+
+    def _fresh(self, state: State, reset_rows: jax.Array) -> BatchState:
+        none = jnp.zeros(self.num_envs, bool)
+        return BatchState(
+            state=state,
+            obs=state.obs,
+            final_obs=state.obs,
+            final=state,
+            reward=state.reward,
+            terminated=none,
+            truncated=none,
+            done=none,
+            reset_rows=reset_rows,
+            metrics=state.metrics,
+            episode=state.sums | {"length": state.step.astype(jnp.float32)},
+        )
+
+
+def next_keys(keys: jax.Array) -> jax.Array:
+    """(B,) the key with which each row starts its next episode."""
+    return jax.vmap(lambda key: jax.random.split(key)[0])(keys)
+
+
+def select_rows(mask: jax.Array, new: Any, old: Any) -> Any:
+    """Leaves of `new` in the rows of mask (B,), of `old` elsewhere."""
+
+    def select(a: jax.Array, b: jax.Array) -> jax.Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(select, new, old)

@@ -1,0 +1,78 @@
+"""From a configuration to an environment that runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mimicgym.configs import override
+from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.presets import env_preset
+from mimicgym.envs.tracking import TrackingEnv
+from mimicgym.errors import UserError
+from mimicgym.motion import load_motion
+from mimicgym.physics import make_engine
+from mimicgym.reference import build_reference
+from mimicgym.robot import build_model, get_robot
+
+
+def env_config(
+    preset: str = "default",
+    *,
+    motion: str | Sequence[str] | None = None,
+    robot: str | None = None,
+    engine: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> EnvConfig:
+    """A preset with the usual choices made and any other setting overridden.
+
+    Args:
+      preset: name of the preset.
+      motion: an embedded clip or a file, or several.
+      robot, engine: see `EnvConfig`.
+      overrides: dotted settings, such as {"control.action_scale": 0.5}.
+    """
+    config = env_preset(preset)
+    if motion is not None:
+        clips = (motion,) if isinstance(motion, str) else tuple(motion)
+        config = replace(config, motion=replace(config.motion, clips=clips))
+    if robot is not None:
+        config = replace(config, robot=robot)
+    if engine is not None:
+        config = replace(config, engine=engine)
+    return override(config, overrides or {})
+
+
+def make_env(config: EnvConfig | None = None) -> TrackingEnv:
+    """Load motions, compile the robot, start the engine.
+
+    Raises:
+      UserError: a name, file or value that can not be used; the message says which.
+    """
+    config = config or EnvConfig()
+    robot = get_robot(config.robot)
+    physics = config.physics
+    model = build_model(
+        robot,
+        collisions=physics.collisions,
+        timestep_s=physics.timestep_s,
+        iterations=physics.iterations,
+        ls_iterations=physics.ls_iterations,
+        gains=config.control.gains,
+        friction=physics.friction,
+    )
+    if not config.motion.clips:
+        raise UserError("motion.clips is empty; name at least one clip or file")
+    motions = [
+        load_motion(clip, fps=config.motion.fps, quat_order=config.motion.quat_order)
+        for clip in config.motion.clips
+    ]
+    engine = make_engine(
+        config.engine,
+        model,
+        decimation=config.control.decimation,
+        threads=config.threads,
+    )
+    reference = build_reference(
+        motions, model, dt_s=config.dt_s, ground=config.motion.ground
+    )
+    return TrackingEnv(config, reference, engine)

@@ -1,0 +1,170 @@
+"""What terms are made of: registries, and the data that a term may ask for.
+
+A term is a function whose parameter names say what it needs. The environment offers,
+for one control step of one environment:
+
+  robot       RobotState after the physics
+  ref         RefFrame that belongs to it; next_ref, the frame after
+  facts       Facts: constants of the robot (index tables, limits, default pose)
+  action, last_action, last_last_action   (A,) filtered actions, the newest first
+  feet        FeetState: contacts and air times, now and before
+  phase       () share of the clip that has passed
+  step        () int32 control steps since the reset
+  dt_s        control step
+  cfg         the term's own field of the configuration
+
+so a new term touches nothing but its own function and its field.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from mimicgym.errors import unknown_name
+from mimicgym.physics import RobotState
+from mimicgym.reference import RefFrame
+from mimicgym.robot import RobotModel
+
+OFFERED = (
+    "robot",
+    "ref",
+    "next_ref",
+    "facts",
+    "action",
+    "last_action",
+    "last_last_action",
+    "feet",
+    "phase",
+    "step",
+    "dt_s",
+    "cfg",
+)
+
+
+class Registry:
+    """Terms of one kind by name, in the order of their definition."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._terms: dict[str, Callable[..., jax.Array]] = {}
+        self._needs: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, term: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        """Decorator: register a function under its own name."""
+        needs = tuple(inspect.signature(term).parameters)
+        unknown = [n for n in needs if n not in OFFERED]
+        if unknown:
+            raise unknown_name(
+                f"parameter of the {self.kind} term {term.__name__}",
+                unknown[0],
+                OFFERED,
+            )
+        self._terms[term.__name__] = term
+        self._needs[term.__name__] = needs
+        return term
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._terms
+
+    def __iter__(self):
+        return iter(self._terms)
+
+    def check(self, name: str) -> None:
+        """`UserError` when there is no such term."""
+        if name not in self._terms:
+            raise unknown_name(f"{self.kind} term", name, self._terms)
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """What a term asks for."""
+        return self._needs[name]
+
+    def call(self, name: str, offered: Mapping[str, Any]) -> jax.Array:
+        """A term's value from the data on offer."""
+        return self._terms[name](**{n: offered[n] for n in self._needs[name]})
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """Constants of a robot model, as host arrays that compile into the program."""
+
+    default_pose_rad: np.ndarray  # (J,)
+    joint_lower_rad: np.ndarray  # (J,) hard limits
+    joint_upper_rad: np.ndarray
+    effort_nm: np.ndarray  # (J,)
+    tracked: np.ndarray  # (L,) rows of body arrays
+    torso: int
+    feet: np.ndarray  # (2,) rows of body arrays
+    foot_contacts: np.ndarray  # (2,) rows of contact_force_w
+    hand_contacts: np.ndarray  # (2,) or (0,) where the preset has no hand contacts
+
+    @classmethod
+    def of(cls, model: RobotModel) -> "Facts":
+        robot = model.robot
+        hands = [b for b in robot.hand_bodies if b in model.contact_bodies]
+        return cls(
+            default_pose_rad=robot.default_pose_rad.astype(np.float32),
+            joint_lower_rad=model.joint_range_rad[:, 0].astype(np.float32),
+            joint_upper_rad=model.joint_range_rad[:, 1].astype(np.float32),
+            effort_nm=model.effort_nm.astype(np.float32),
+            tracked=robot.body_index(*robot.tracked_bodies),
+            torso=int(robot.body_index(robot.torso_body)[0]),
+            feet=robot.body_index(*robot.foot_bodies),
+            foot_contacts=model.contact_index(*robot.foot_bodies),
+            hand_contacts=model.contact_index(*hands),
+        )
+
+
+@struct.dataclass
+class FeetState:
+    """Contacts of the two feet (left, right) and the time each has been in the air.
+
+    `contact` is measured now: vertical force above 1 N. `last_contact` is that of the
+    step before, `air_time_s` includes this step, and `touchdown` marks the first
+    step on the ground after a flight, with one-step gaps bridged.
+    """
+
+    contact: jax.Array  # (2,) bool
+    last_contact: jax.Array  # (2,) bool
+    touchdown: jax.Array  # (2,) bool
+    air_time_s: jax.Array  # (2,)
+
+
+CONTACT_THRESHOLD_N = 1.0
+
+
+def link_pos_error_w(robot: RobotState, ref: RefFrame, facts: Facts) -> jax.Array:
+    """(L, 3) m: tracked bodies minus their reference."""
+    return robot.body_pos_w[facts.tracked] - ref.body_pos_w[facts.tracked]
+
+
+def measured_contact(foot_force_w: jax.Array) -> jax.Array:
+    """(2,) bool from (2, 3) forces: vertical force above 1 N."""
+    return foot_force_w[:, 2] > CONTACT_THRESHOLD_N
+
+
+def feet_at_reset(foot_force_w: jax.Array) -> FeetState:
+    """Feet without a past."""
+    contact = measured_contact(foot_force_w)
+    none = jnp.zeros(2, bool)
+    return FeetState(contact, contact, none, jnp.zeros(2, foot_force_w.dtype))
+
+
+def feet_after_step(feet: FeetState, foot_force_w: jax.Array, dt_s: float) -> FeetState:
+    """Advance contacts and air times by one control step.
+
+    A foot counts as down when it touches now or did one step ago, so that a single
+    step without force does not end a stance.
+    """
+    contact = measured_contact(foot_force_w)
+    down = contact | feet.contact
+    landed_before = feet.contact | feet.last_contact
+    # A foot that was down has no flight to end; its clock starts over.
+    clock_s = jnp.where(landed_before, 0.0, feet.air_time_s) + dt_s
+    touchdown = down & ~landed_before
+    return FeetState(contact, feet.contact, touchdown, clock_s)

@@ -1,0 +1,120 @@
+"""What a physics engine carries and what it shows, for one environment."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from mimicgym import rotations
+from mimicgym.robot import CONTACT_SENSOR_SIZE, RobotModel
+
+
+@struct.dataclass
+class PhysicsState:
+    """All that an engine needs to go on. There is no other, hidden state.
+
+    qpos (7+J,), qvel (6+J,) as in MuJoCo; warmstart (6+J,) the solver's first guess.
+    """
+
+    qpos: jax.Array
+    qvel: jax.Array
+    warmstart: jax.Array
+
+
+@struct.dataclass
+class RobotState:
+    """What terms see: the robot after the last physics step.
+
+    Positions in m, quaternions wxyz, velocities in m/s and rad/s along world axes,
+    torques in N m, forces in N. Bodies are `robot.key_bodies`; a body's velocity is
+    that of its frame's origin. `contact_force_w` has one row for each of the model's
+    `contact_bodies`.
+    """
+
+    root_pos_w: jax.Array  # (3,)
+    root_quat_w: jax.Array  # (4,)
+    root_lin_vel_w: jax.Array  # (3,)
+    root_ang_vel_w: jax.Array  # (3,)
+    joint_pos: jax.Array  # (J,)
+    joint_vel: jax.Array  # (J,)
+    joint_torque: jax.Array  # (J,)
+    body_pos_w: jax.Array  # (B, 3)
+    body_quat_w: jax.Array  # (B, 4)
+    body_lin_vel_w: jax.Array  # (B, 3)
+    body_ang_vel_w: jax.Array  # (B, 3)
+    contact_force_w: jax.Array  # (N, 3)
+
+
+@struct.dataclass
+class RawState:
+    """The MuJoCo fields that a `RobotState` is made of, for one environment.
+
+    xpos, xquat and cvel hold the key bodies only; com (3,) is `subtree_com` of the
+    root, the point that MuJoCo's `cvel` refers to.
+    """
+
+    xpos: jax.Array  # (B, 3)
+    xquat: jax.Array  # (B, 4)
+    cvel: jax.Array  # (B, 6) angular, then linear at com
+    com: jax.Array  # (3,)
+    sensordata: jax.Array  # (S * 9,)
+    actuator_force: jax.Array  # (J,)
+
+
+def raw_shapes(model: RobotModel) -> RawState:
+    """A `RawState` of shape tuples."""
+    bodies = len(model.key_body_ids)
+    return RawState(
+        xpos=(bodies, 3),
+        xquat=(bodies, 4),
+        cvel=(bodies, 6),
+        com=(3,),
+        sensordata=(model.contact_sum.shape[1] * CONTACT_SENSOR_SIZE,),
+        actuator_force=(model.num_joints,),
+    )
+
+
+def robot_state(model: RobotModel, physics: PhysicsState, raw: RawState) -> RobotState:
+    """Bring MuJoCo's fields into the frames that terms use."""
+    ang_vel_w, lin_vel_com_w = raw.cvel[:, :3], raw.cvel[:, 3:]
+    lin_vel_w = lin_vel_com_w + jnp.cross(ang_vel_w, raw.xpos - raw.com)
+    root_quat_w = physics.qpos[3:7]
+    return RobotState(
+        root_pos_w=physics.qpos[:3],
+        root_quat_w=root_quat_w,
+        root_lin_vel_w=physics.qvel[:3],
+        root_ang_vel_w=rotations.quat_rotate(root_quat_w, physics.qvel[3:6]),
+        joint_pos=physics.qpos[7:],
+        joint_vel=physics.qvel[6:],
+        joint_torque=raw.actuator_force,
+        body_pos_w=raw.xpos,
+        body_quat_w=raw.xquat,
+        body_lin_vel_w=lin_vel_w,
+        body_ang_vel_w=ang_vel_w,
+        contact_force_w=_contact_force_w(model.contact_sum, raw.sensordata),
+    )
+
+
+def _contact_force_w(contact_sum: np.ndarray, sensordata: jax.Array) -> jax.Array:
+    """(N, 3) net force on each contact body from the (S * 9,) sensor readings.
+
+    A reading holds the force in the contact frame (normal, tangent, second tangent),
+    the normal and the tangent; all are zero when there is no contact.
+    """
+    reading = sensordata.reshape(-1, 3, 3)
+    force, normal_w, tangent_w = reading[:, 0], reading[:, 1], reading[:, 2]
+    second_w = jnp.cross(normal_w, tangent_w)
+    force_w = (
+        force[:, 0:1] * normal_w + force[:, 1:2] * tangent_w + force[:, 2:3] * second_w
+    )
+    return jnp.asarray(contact_sum, force_w.dtype) @ force_w
+
+
+def all_finite(physics: PhysicsState) -> jax.Array:
+    """() bool: positions and velocities are finite and not absurdly large.
+
+    The bound (1e6) is far beyond anything a robot does; past it float32 positions lose
+    all meaning and the next step would overflow.
+    """
+    values = jnp.concatenate([physics.qpos, physics.qvel])
+    return jnp.all(jnp.isfinite(values) & (jnp.abs(values) < 1e6))

@@ -239,12 +239,16 @@ def build_model(
     ls_iterations: int = 20,
     gains: str = "videomimic",
     friction: float = 1.0,
+    visuals: bool = True,
 ) -> RobotModel:
     """Compile `robot` with floor, contact pairs, actuators and contact sensors.
 
     PD control is one affine position actuator per joint: MuJoCo then evaluates
     `kp * (ctrl - q) - kd * qd`, clipped to the effort limit, from fresh joint states at
     every physics step, in each engine alike.
+
+    Without visuals the model has only the geoms that collide: what it looks like costs
+    a simulation time at every step.
 
     Raises:
       UserError: unknown collision preset or gains, or a non-positive time step.
@@ -258,6 +262,11 @@ def build_model(
         spec.delete(spec.joint(name))
     _add_scene(spec)
     pairs = _pairs(collisions)
+    if not visuals:
+        used = {geom for pair in pairs for geom in pair}
+        for geom in spec.geoms:
+            if geom.name not in used:
+                spec.delete(geom)
     for geom1, geom2 in pairs:
         floor = geom1 == "floor"
         spec.add_pair(

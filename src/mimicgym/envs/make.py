@@ -59,6 +59,7 @@ def make_env(config: EnvConfig | None = None) -> TrackingEnv:
         ls_iterations=physics.ls_iterations,
         gains=config.control.gains,
         friction=physics.friction,
+        visuals=False,
     )
     if not config.motion.clips:
         raise UserError("motion.clips is empty; name at least one clip or file")

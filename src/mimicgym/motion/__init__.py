@@ -1,0 +1,15 @@
+"""Motion clips on the host: read, check, resample, write."""
+
+from mimicgym.motion.clip import Motion, select_joints, validate
+from mimicgym.motion.load import load_motion
+from mimicgym.motion.npz import save_motion
+from mimicgym.motion.resample import resample
+
+__all__ = [
+    "Motion",
+    "load_motion",
+    "resample",
+    "save_motion",
+    "select_joints",
+    "validate",
+]

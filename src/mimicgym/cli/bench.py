@@ -1,0 +1,59 @@
+"""`mimicgym bench`: environment steps a second, and the bare engine's."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from mimicgym.bench import bench
+from mimicgym.envs.make import env_config, make_env
+
+
+@dataclass(frozen=True)
+class BenchArgs:
+    engine: str = "auto"
+    """auto, mjx or native."""
+    num_envs: int = 512
+    """Environments in parallel."""
+    preset: str = "default"
+    """Environment preset."""
+    robot: str | None = None
+    """Robot, instead of the preset's."""
+    motion: tuple[str, ...] = ()
+    """Clips, instead of the preset's."""
+    steps: int = 50
+    """Control steps of one timed stretch."""
+    repeats: int = 5
+    """Timed stretches; medians are shown."""
+    json_file: tyro.conf.arg(name="json", metavar="FILE")[Path | None] = field(  # type: ignore[valid-type]
+        default=None
+    )
+    """Also write the result to this file."""
+
+
+def main(argv: Sequence[str]) -> int:
+    args = tyro.cli(
+        BenchArgs, args=argv, prog="mimicgym bench", description=__doc__
+    )
+    config = env_config(
+        args.preset, motion=args.motion or None, robot=args.robot, engine=args.engine
+    )
+    result = bench(
+        make_env(config), args.num_envs, steps=args.steps, repeats=args.repeats
+    )
+    table = Table(title=f"{result.engine}, {result.num_envs} environments")
+    table.add_column("")
+    table.add_column("steps / s", justify="right")
+    table.add_row("environment, all terms", f"{result.env_steps_per_s:,.0f}")
+    table.add_row("bare engine", f"{result.bare_env_steps_per_s:,.0f}")
+    low, high = result.ratio_spread
+    table.add_row("ratio", f"{result.ratio:.2f}  ({low:.2f} to {high:.2f})")
+    table.add_row("compile", f"{result.compile_s:.1f} s")
+    Console().print(table)
+    if args.json_file:
+        args.json_file.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+    return 0

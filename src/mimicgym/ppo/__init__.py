@@ -1,0 +1,21 @@
+"""The learner: jitted PPO that knows its environment only as a protocol."""
+
+from mimicgym.ppo.checkpoint import Checkpoints
+from mimicgym.ppo.config import PPO_PRESETS, LearnerPreset, PPOConfig, ppo_preset
+from mimicgym.ppo.learner import Learner, LearnerState
+from mimicgym.ppo.policy import Policy, policy_of
+from mimicgym.ppo.train import Progress, train
+
+__all__ = [
+    "PPO_PRESETS",
+    "Checkpoints",
+    "Learner",
+    "LearnerPreset",
+    "LearnerState",
+    "PPOConfig",
+    "Policy",
+    "Progress",
+    "policy_of",
+    "ppo_preset",
+    "train",
+]

@@ -1,0 +1,111 @@
+"""Every number of the learner."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mimicgym.errors import UserError, unknown_name
+
+SCHEDULES = ("adaptive", "fixed")
+ACTIVATIONS = ("elu", "relu", "tanh", "swish")
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Proximal policy optimisation (Schulman et al. 2017) with the settings of
+    VideoMimic's learner, but for the normalisations, which that has none of."""
+
+    num_steps: int = 24
+    """Control steps of each environment in one iteration."""
+    epochs: int = 5
+    """Passes over an iteration's samples."""
+    minibatches: int = 4
+    """Parts of each pass."""
+    gamma: float = 0.99
+    """Discount of a control step."""
+    gae_lambda: float = 0.95
+    """Decay of the advantage estimator."""
+    clip: float = 0.2
+    """Probability ratios count within 1 plus or minus this."""
+    learning_rate: float = 1e-3
+    """Adam's, at the start."""
+    schedule: Literal["adaptive", "fixed"] = "adaptive"
+    """adaptive: kept where the KL divergence of an update stays in its band."""
+    kl_low: float = 0.005
+    """Below it the learning rate rises."""
+    kl_high: float = 0.02
+    """Above it the learning rate falls."""
+    learning_rate_factor: float = 1.5
+    """By what, after each minibatch."""
+    learning_rate_min: float = 1e-5
+    learning_rate_max: float = 1e-2
+    entropy_coef: float = 0.0025
+    value_coef: float = 1.0
+    """Weight of the value loss, whose targets are normalised."""
+    bounds_coef: float = 0.0005
+    """Weight of the penalty on mean actions beyond action_bound."""
+    action_bound: float = 8.0
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this global norm."""
+    init_std: float = 0.8
+    """Deviation of the policy at the start, in units of the action."""
+    min_std: float = 0.05
+    """Its floor."""
+    hidden: tuple[int, ...] = (512, 256, 128)
+    """Layers of the actor and of the critic."""
+    activation: Literal["elu", "relu", "tanh", "swish"] = "elu"
+    normalize_observations: bool = True
+    normalize_values: bool = True
+    """Whether the critic learns returns by their running mean and deviation."""
+
+    def check(self, num_envs: int) -> None:
+        """`UserError` for a configuration that can not be run."""
+        for name in ("num_steps", "epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise UserError(f"ppo.{name} is {getattr(self, name)}; at least 1")
+        samples = num_envs * self.num_steps
+        if samples % self.minibatches:
+            raise UserError(
+                f"{num_envs} environments x {self.num_steps} steps are {samples}"
+                f" samples, which ppo.minibatches = {self.minibatches} does not divide"
+            )
+        for name in ("gamma", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"ppo.{name} is {getattr(self, name)}; from 0 to 1")
+        for name in ("clip", "learning_rate", "init_std", "min_std", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"ppo.{name} is {getattr(self, name)}; above 0")
+        if self.init_std < self.min_std:
+            raise UserError(
+                f"ppo.init_std is {self.init_std}, below ppo.min_std {self.min_std}"
+            )
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"ppo.hidden is {self.hidden}; one positive size or more")
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("ppo.schedule", self.schedule, SCHEDULES)
+        if self.activation not in ACTIVATIONS:
+            raise unknown_name("ppo.activation", self.activation, ACTIVATIONS)
+
+
+@dataclass(frozen=True)
+class LearnerPreset:
+    """A learner's configuration and how many environments it is meant for."""
+
+    ppo: PPOConfig
+    num_envs: int
+
+
+PPO_PRESETS = {
+    "default": LearnerPreset(PPOConfig(), num_envs=4096),
+    # For a CPU with a few cores: fewer environments, smaller networks.
+    "quick": LearnerPreset(
+        replace(PPOConfig(), epochs=4, init_std=0.5, hidden=(256, 256, 128)),
+        num_envs=512,
+    ),
+}
+
+
+def ppo_preset(name: str) -> LearnerPreset:
+    """The learner of that name."""
+    if name not in PPO_PRESETS:
+        raise unknown_name("preset", name, PPO_PRESETS)
+    return PPO_PRESETS[name]

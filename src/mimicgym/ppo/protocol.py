@@ -1,0 +1,42 @@
+"""All that PPO knows of an environment."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+
+
+class BatchStep(Protocol):
+    """B environments after a reset or a step; a pytree.
+
+    `obs` is what to act on next. Where an episode ended in this step, `obs` is already
+    that of the next one and `final_obs` the last of the old; elsewhere both are equal.
+    """
+
+    obs: Mapping[str, jax.Array]  # "actor" (B, D), "critic" (B, E)
+    final_obs: Mapping[str, jax.Array]
+    reward: jax.Array  # (B,)
+    terminated: jax.Array  # (B,) bool: failed, worth nothing from here on
+    truncated: jax.Array  # (B,) bool: cut off, worth what the value function says
+    metrics: Mapping[str, jax.Array]  # (B,) of this step
+    episode: Mapping[str, jax.Array]  # (B,) of the episode, meaningful where it ended
+
+
+class Environment(Protocol):
+    """Pure, jittable, batched, resetting finished rows in the step that ends them."""
+
+    num_envs: int
+
+    @property
+    def action_size(self) -> int: ...
+
+    @property
+    def observation_sizes(self) -> Mapping[str, int]: ...
+
+    def reset(self, keys: jax.Array) -> Any:
+        """A `BatchStep`. keys (B,): a typed random key for each row."""
+        ...
+
+    def step(self, batch: Any, action: jax.Array) -> Any:
+        """The `BatchStep` after `batch` under action (B, A)."""
+        ...

@@ -1,0 +1,144 @@
+"""Acting in the environment for one iteration, as one scan."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from mimicgym.ppo import network
+from mimicgym.ppo.config import PPOConfig
+from mimicgym.ppo.normalize import RunningStats, normalize, unscale_value
+from mimicgym.ppo.protocol import Environment
+
+
+@struct.dataclass
+class Rollout:
+    """T steps of B environments."""
+
+    obs: dict[str, jax.Array]  # (T, B, D) as the environment gave them
+    action: jax.Array  # (T, B, A)
+    mean: jax.Array  # (T, B, A)
+    log_prob: jax.Array  # (T, B)
+    value: jax.Array  # (T, B) V(s_t)
+    final_value: jax.Array  # (T, B) V of the last observation of a cut-off episode
+    reward: jax.Array  # (T, B)
+    terminated: jax.Array  # (T, B) bool
+    truncated: jax.Array  # (T, B) bool
+
+
+@struct.dataclass
+class Acting:
+    """What acting needs: parameters and the statistics they are used with."""
+
+    params: dict[str, Any]
+    obs_stats: dict[str, RunningStats]
+    return_stats: RunningStats
+
+
+def observed(acting: Acting, group: str, obs: jax.Array, config: PPOConfig) -> jax.Array:
+    """Observations as the networks see them."""
+    if not config.normalize_observations:
+        return obs
+    return normalize(acting.obs_stats[group], obs)
+
+
+def value_of(acting: Acting, critic_obs: jax.Array, config: PPOConfig) -> jax.Array:
+    """(...,) value of critic observations (..., E), in units of reward."""
+    seen = observed(acting, "critic", critic_obs, config)
+    value = network.critic_network(config).apply(acting.params["critic"], seen)
+    assert isinstance(value, jax.Array)
+    return unscale_value(acting.return_stats, value[..., 0])
+
+
+def collect(
+    env: Environment, batch: Any, acting: Acting, key: jax.Array, config: PPOConfig
+) -> tuple[Any, Rollout, dict[str, jax.Array]]:
+    """Run `config.num_steps` steps.
+
+    Returns:
+      The environments' last `BatchStep`; the rollout; () metrics: means over all steps,
+      and of each figure of finished episodes the mean over those ("episode/...", with
+      their number as "episode/count").
+    """
+    actor = network.actor_network(config, env.action_size)
+    std = network.policy_std(acting.params["raw_std"], config)
+
+    def step(batch: Any, key: jax.Array):
+        seen = observed(acting, "actor", batch.obs["actor"], config)
+        mean = actor.apply(acting.params["actor"], seen)
+        assert isinstance(mean, jax.Array)
+        action = mean + std * jax.random.normal(key, mean.shape)
+        after = env.step(batch, action)
+        done = after.terminated | after.truncated
+        finished = {
+            name: jnp.sum(jnp.where(done, x, 0.0)) for name, x in after.episode.items()
+        }
+        sums = finished | {
+            "count": jnp.sum(done).astype(jnp.float32),
+            "failed": jnp.sum(after.terminated).astype(jnp.float32),
+        }
+        rows = Rollout(
+            obs=dict(batch.obs),
+            action=action,
+            mean=mean,
+            log_prob=network.log_prob(mean, std, action),
+            value=value_of(acting, batch.obs["critic"], config),
+            final_value=_final_values(
+                after.truncated & ~after.terminated,
+                after.final_obs["critic"],
+                lambda obs: value_of(acting, obs, config),
+            ),
+            reward=after.reward,
+            terminated=after.terminated,
+            truncated=after.truncated,
+        )
+        means = {name: jnp.mean(x) for name, x in after.metrics.items()}
+        return after, (rows, means, sums)
+
+    batch, (rollout, means, sums) = jax.lax.scan(
+        step, batch, jax.random.split(key, config.num_steps)
+    )
+    return batch, rollout, _summary(means, sums)
+
+
+def next_values(rollout: Rollout, last_value: jax.Array) -> jax.Array:
+    """(T, B) V(s_{t+1}): of the next observation, or of a cut-off episode's last one.
+
+    last_value (B,) is the value of the observations that the rollout ended on.
+    """
+    following = jnp.concatenate([rollout.value[1:], last_value[None]])
+    return jnp.where(rollout.truncated, rollout.final_value, following)
+
+
+def _final_values(
+    cut_off: jax.Array, final_obs: jax.Array, value: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    """(B,) values of the rows of mask cut_off, 0 elsewhere.
+
+    Few rows are cut off in any one step: an eighth of the batch is evaluated, and only
+    if there are more all of it.
+    """
+    rows = cut_off.shape[0]
+    room = max(1, rows // 8)
+
+    def some() -> jax.Array:
+        (index,) = jnp.nonzero(cut_off, size=room, fill_value=rows)
+        values = value(final_obs[jnp.minimum(index, rows - 1)])
+        return jnp.zeros(rows, values.dtype).at[index].set(values, mode="drop")
+
+    def all_rows() -> jax.Array:
+        return jnp.where(cut_off, value(final_obs), 0.0)
+
+    return jax.lax.cond(jnp.sum(cut_off) <= room, some, all_rows)
+
+
+def _summary(
+    means: Mapping[str, jax.Array], sums: Mapping[str, jax.Array]
+) -> dict[str, jax.Array]:
+    totals = {name: jnp.sum(x) for name, x in sums.items()}
+    count = totals.pop("count")
+    episodes = {f"episode/{k}": v / count for k, v in totals.items()}
+    steps = {name: jnp.mean(x) for name, x in means.items()}
+    return steps | episodes | {"episode/count": count}

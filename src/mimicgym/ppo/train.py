@@ -1,0 +1,133 @@
+"""The host's loop around the learner's iterations. It prints nothing."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from mimicgym.errors import UserError
+from mimicgym.ppo.learner import Learner, LearnerState
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known after an iteration.
+
+    Attributes:
+      iteration: how many have been done, since the run's beginning.
+      env_steps: environment steps since then.
+      seconds: training time of this call, without the first iteration's compilation.
+      compile_s: time that compiling took.
+      metrics: figures of the iteration; None for those that had nothing to average.
+    """
+
+    iteration: int
+    env_steps: int
+    seconds: float
+    compile_s: float
+    steps_per_s: float
+    metrics: dict[str, float | None]
+
+
+def train(
+    learner: Learner,
+    state: LearnerState,
+    *,
+    iterations: int | None = None,
+    seconds: float | None = None,
+    on_iteration: Callable[[Progress, Callable[[], LearnerState]], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> LearnerState:
+    """Iterate until `iterations` are done in all or `seconds` of training have passed.
+
+    Metrics are read one iteration late, so that the device has the next iteration to
+    work on while the host looks at the last.
+
+    Args:
+      iterations: to reach, counted from the run's beginning.
+      seconds: of training in this call; compiling does not count.
+      on_iteration: called once for each iteration, with a function that gives the
+        newest state (to save it; the state must not be kept over the next iteration).
+      should_stop: asked before each iteration.
+
+    Returns:
+      The last state. The one passed in can not be used any more.
+    """
+    if iterations is None and seconds is None:
+        raise UserError("nothing says when to stop: give iterations or seconds")
+    done = int(state.iteration)
+    if iterations is not None and iterations <= done:
+        raise UserError(
+            f"{done} iterations are done already; iterations={iterations} asks for none"
+        )
+    waiting: tuple[int, dict[str, Any]] | None = None
+    clock = _Clock(learner.steps_per_iteration)
+
+    def report(pending: tuple[int, dict[str, Any]]) -> None:
+        number, device_metrics = pending
+        metrics = {k: _number(v) for k, v in jax.device_get(device_metrics).items()}
+        clock.tick()
+        if on_iteration is not None:
+            progress = Progress(
+                iteration=number,
+                env_steps=number * learner.steps_per_iteration,
+                seconds=clock.seconds,
+                compile_s=clock.compile_s,
+                steps_per_s=clock.steps_per_s,
+                metrics=metrics,
+            )
+            on_iteration(progress, lambda: state)
+
+    while not should_stop():
+        if iterations is not None and done >= iterations:
+            break
+        if seconds is not None and clock.seconds >= seconds:
+            break
+        state, metrics = learner.iterate(state)
+        done += 1
+        if waiting is not None:
+            report(waiting)
+        waiting = (done, metrics)
+    if waiting is not None:
+        report(waiting)
+    return jax.block_until_ready(state)
+
+
+class _Clock:
+    """Training time; what comes before the first result is compiling."""
+
+    def __init__(self, steps_per_iteration: int):
+        self.steps = steps_per_iteration
+        self.began = time.perf_counter()
+        self.first: float | None = None
+        self.last = self.began
+        self.count = 0
+
+    def tick(self) -> None:
+        self.last = time.perf_counter()
+        if self.first is None:
+            self.first = self.last
+        else:
+            self.count += 1
+
+    @property
+    def compile_s(self) -> float:
+        return (self.first or self.last) - self.began
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self.first is None else time.perf_counter() - self.first
+
+    @property
+    def steps_per_s(self) -> float:
+        if self.first is None or self.count == 0:
+            return 0.0
+        return self.count * self.steps / (self.last - self.first)
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,113 @@
+"""A run's folder: its configuration, its metrics, its checkpoints and its report.
+
+    RUN/config.json        everything that was set, with versions
+    RUN/metrics.jsonl      one line an iteration
+    RUN/checkpoints/       see `ppo.checkpoint`
+    RUN/report/            curves.png, eval.json
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mimicgym.configs import from_dict, to_dict
+from mimicgym.envs.config import EnvConfig
+from mimicgym.errors import UserError
+from mimicgym.ppo.config import PPOConfig
+
+_PACKAGES = ("mimicgym", "mujoco", "mujoco-mjx", "jax", "jaxlib", "flax", "optax")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that makes a run what it is.
+
+    Attributes:
+      preset: the name that `env` and `ppo` started from.
+      num_envs: environments in parallel.
+      seed: of the whole run.
+    """
+
+    preset: str
+    env: EnvConfig
+    ppo: PPOConfig
+    num_envs: int
+    seed: int
+
+
+class RunFolder:
+    """Reads and writes the files of a run."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path | None, config: RunConfig) -> "RunFolder":
+        """Make the folder and write its configuration.
+
+        Without a path: runs/DATE_TIME_CLIP below the current folder. A folder that
+        holds a run already is not overwritten but refused.
+        """
+        if path is None:
+            clip = Path(config.env.motion.clips[0]).stem
+            path = Path("runs") / f"{datetime.now():%Y%m%d_%H%M%S}_{clip}"
+        if (path / "config.json").exists():
+            raise UserError(
+                f"{path} already holds a run; go on with it by --resume {path},"
+                " or name another folder"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        versions = {name: metadata.version(name) for name in _PACKAGES}
+        data = to_dict(config) | {"versions": versions}
+        (path / "config.json").write_text(json.dumps(data, indent=2) + "\n")
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run; `UserError` when there is none."""
+        if not (path / "config.json").is_file():
+            raise UserError(f"{path} is no run: it has no config.json")
+        return cls(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def config(self) -> RunConfig:
+        """The configuration that the run was started with."""
+        file = self.path / "config.json"
+        try:
+            data = json.loads(file.read_text())
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file} is no JSON: {error}") from error
+        data.pop("versions", None)
+        try:
+            return from_dict(RunConfig, data)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
+
+    def log(self, metrics: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(metrics) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl, oldest first."""
+        file = self.path / "metrics.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+    def forget_after(self, iteration: int) -> None:
+        """Drop metrics of iterations past a checkpoint from which the run goes on."""
+        kept = [m for m in self.metrics() if m["iteration"] <= iteration]
+        text = "".join(json.dumps(m) + "\n" for m in kept)
+        (self.path / "metrics.jsonl").write_text(text)

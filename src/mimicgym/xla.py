@@ -1,0 +1,72 @@
+"""What XLA needs on a CPU so as not to hang.
+
+With its default CPU scheduler, jaxlib 0.10 deadlocks in programs such as a vmapped
+physics step: every thread waits and none works. Switching the "concurrency optimized"
+scheduler off cures it at no loss of speed. The flag counts only if it is set before JAX
+starts its backend, so importing mimicgym sets it.
+"""
+
+import importlib.util
+import mmap
+import os
+import sys
+import warnings
+from importlib import metadata
+from pathlib import Path
+
+FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler"
+# Releases known to have the flag. XLA ends the process over a flag that it does not
+# know, so that for others it is looked up in the library first.
+_KNOWN = ("0.10.",)
+
+
+def configure() -> None:
+    """Add the flag to XLA_FLAGS, keeping what the user has set there.
+
+    A user's own setting of this flag stays. If JAX has started its backend already,
+    nothing can be changed any more, and a warning says so.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if FLAG in flags or not _flag_exists():
+        return
+    if backend_started():
+        warnings.warn(
+            "JAX started before mimicgym was imported, without"
+            f" XLA_FLAGS={FLAG}=false: on a CPU it can hang for ever."
+            " Import mimicgym first, or set that variable yourself.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return
+    os.environ["XLA_FLAGS"] = f"{flags} {FLAG}=false".strip()
+
+
+def backend_started() -> bool:
+    """Whether JAX has read XLA_FLAGS already. Does not import JAX."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bool(getattr(bridge, "_backends", None))
+
+
+def _flag_exists() -> bool:
+    try:
+        version = metadata.version("jaxlib")
+    except metadata.PackageNotFoundError:
+        return False
+    return version.startswith(_KNOWN) or library_has_flag(FLAG)
+
+
+def library_has_flag(flag: str) -> bool:
+    """Whether the installed jaxlib knows an XLA flag: its name stands in the library."""
+    spec = importlib.util.find_spec("jaxlib")
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    name = flag.removeprefix("--").encode()
+    for folder in spec.submodule_search_locations:
+        for library in Path(folder).glob("*.so"):
+            with (
+                library.open("rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            ):
+                if content.find(name) >= 0:
+                    return True
+    return False

@@ -4,7 +4,8 @@
     env = gymnasium.make("G1DeepMimic-v0", motion="wave")
     envs = gymnasium.make_vec("G1DeepMimic-v0", num_envs=512)
 
-Importing this package is cheap: JAX and MuJoCo come with the first name that needs them.
+Importing this package is cheap: JAX and MuJoCo come with the first name that needs
+them.
 """
 
 import importlib
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from mimicgym.envs.tracking import TrackingEnv
     from mimicgym.evaluate import evaluate
     from mimicgym.motion import Motion, load_motion
-    from mimicgym.run import load_policy
     from mimicgym.ppo import Learner, PPOConfig
+    from mimicgym.run import load_policy
     from mimicgym.train import train
 
 __version__ = metadata.version("mimicgym")

@@ -29,7 +29,7 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     means = np.array([part.mean() for part in parts])
     span = means.max() - means.min()
     scaled = (means - means.min()) / span if span > 0 else np.zeros_like(means)
-    return "".join(_BLOCKS[int(round(x * (len(_BLOCKS) - 1)))] for x in scaled)
+    return "".join(_BLOCKS[round(x * (len(_BLOCKS) - 1))] for x in scaled)
 
 
 def plot_curves(metrics: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:

@@ -114,7 +114,7 @@ def wrap_angle(angle_rad: jax.Array) -> jax.Array:
 
 
 def quat_to_euler_xyz(q: jax.Array) -> jax.Array:
-    """(..., 3) roll, pitch and yaw in rad: turns about the fixed x, y, z, in that order.
+    """(..., 3) roll, pitch and yaw in rad: turns about the fixed x, then y, then z.
 
     Pitch lies in [-pi/2, pi/2]. Within 1e-4 rad of either end only roll and yaw
     together mean something; yaw is 0 there.

@@ -1,9 +1,9 @@
 """A run's folder: its configuration, its metrics, its checkpoints and its report.
 
-    RUN/config.json        everything that was set, with versions
-    RUN/metrics.jsonl      one line an iteration
-    RUN/checkpoints/       see `ppo.checkpoint`
-    RUN/report/            curves.png, eval.json
+RUN/config.json        everything that was set, with versions
+RUN/metrics.jsonl      one line an iteration
+RUN/checkpoints/       see `ppo.checkpoint`
+RUN/report/            curves.png, eval.json
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 from mimicgym.configs import from_dict, to_dict
 from mimicgym.envs.config import EnvConfig
 from mimicgym.errors import UserError
-from mimicgym.ppo.config import PPOConfig
+from mimicgym.ppo import Checkpoints, Policy, PPOConfig
 
 _PACKAGES = ("mimicgym", "mujoco", "mujoco-mjx", "jax", "jaxlib", "flax", "optax")
 
@@ -111,3 +111,11 @@ class RunFolder:
         kept = [m for m in self.metrics() if m["iteration"] <= iteration]
         text = "".join(json.dumps(m) + "\n" for m in kept)
         (self.path / "metrics.jsonl").write_text(text)
+
+
+def load_policy(path: str | Path) -> Policy:
+    """The newest policy of a run folder: call it with actor observations (..., D)."""
+    folder = RunFolder.open(Path(path))
+    config = folder.config()
+    checkpoints = Checkpoints(folder.checkpoints)
+    return checkpoints.policy(checkpoints.latest(), config.ppo, robot=config.env.robot)

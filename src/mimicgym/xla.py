@@ -56,7 +56,7 @@ def _flag_exists() -> bool:
 
 
 def library_has_flag(flag: str) -> bool:
-    """Whether the installed jaxlib knows an XLA flag: its name stands in the library."""
+    """Whether an XLA flag's name stands in the installed jaxlib."""
     spec = importlib.util.find_spec("jaxlib")
     if spec is None or not spec.submodule_search_locations:
         return False

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -29,15 +30,13 @@ class BenchArgs:
     """Control steps of one timed stretch."""
     repeats: int = 5
     """Timed stretches; medians are shown."""
-    json_file: tyro.conf.arg(name="json", metavar="FILE")[Path | None] = field(  # type: ignore[valid-type]
-        default=None
-    )
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json", metavar="FILE")] = None
     """Also write the result to this file."""
 
 
 def main(argv: Sequence[str]) -> int:
     args = tyro.cli(
-        BenchArgs, args=argv, prog="mimicgym bench", description=__doc__
+        BenchArgs, args=list(argv), prog="mimicgym bench", description=__doc__
     )
     config = env_config(
         args.preset, motion=args.motion or None, robot=args.robot, engine=args.engine

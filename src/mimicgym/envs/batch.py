@@ -1,8 +1,8 @@
 """Many environments at once: vmap, time limit and autoreset, all pure and jittable.
 
 The Gymnasium adapters and PPO both use this, so that they can not differ. Autoreset is
-as in Gymnasium's vector environments: "same_step" resets a finished row in the step that
-finishes it, "next_step" in the step after, which ignores the row's action, and
+as in Gymnasium's vector environments: "same_step" resets a finished row in the step
+that finishes it, "next_step" in the step after, which ignores the row's action, and
 "disabled" leaves it to `reset_where`.
 """
 

@@ -58,7 +58,7 @@ class Terminations:
         for name in ("tracking_error", "foot_force", "max_steps"):
             if getattr(cfg, name) < 0:
                 raise UserError(
-                    f"termination.{name} is {getattr(cfg, name)}; positive, or 0 for off"
+                    f"termination.{name} is {getattr(cfg, name)}; positive, or 0 (off)"
                 )
         thresholds: dict[str, Any] = {
             "tracking_error": cfg.tracking_error,

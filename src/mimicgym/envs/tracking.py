@@ -107,7 +107,7 @@ class TrackingEnv:
         """Start an episode on the reference.
 
         Args:
-          key: this environment's random key; the rest of its randomness follows from it.
+          key: this environment's random key; all its randomness follows from it.
           clip, frame: where to start, instead of drawing it.
           mask: () bool; where False nothing is computed by engines that can leave it
             out, and the result has no meaning.

@@ -114,8 +114,8 @@ def select_joints(
     lost = [name for name in filled if name not in WRIST_JOINTS]
     if lost:
         raise MotionError(
-            f"{at}: the clip lacks {_listed(lost)}; it has "
-            f"{_listed(motion.joint_names, 40)}"
+            f"{at}: the clip lacks {', '.join(lost)}; it has "
+            f"{', '.join(motion.joint_names)}"
         )
     qpos = np.zeros((len(motion.qpos), 7 + len(wanted)))
     qpos[:, :7] = motion.qpos[:, :7]
@@ -135,8 +135,9 @@ def _full_names(at: str, joint_names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in JOINTS_29:
             near = closest(name, JOINTS_29)
             hint = f"did you mean {near!r}? " if near else ""
+            choices = ", ".join(JOINTS_29)
             raise MotionError(
-                f"{at}: unknown joint {given!r}; {hint}Choices: {_listed(JOINTS_29, 40)}"
+                f"{at}: unknown joint {given!r}; {hint}Choices: {choices}"
             )
     double = [name for name, count in Counter(names).items() if count > 1]
     if double:
@@ -155,8 +156,3 @@ def _check_values(at: str, qpos: np.ndarray, names: tuple[str, ...]) -> None:
         f"{at}: frame {frame} has {qpos[frame, column]:g} for {what} "
         f"({frames} of {len(qpos)} frames have such values)"
     )
-
-
-def _listed(names: list[str] | tuple[str, ...], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -6,9 +6,9 @@ import numpy as np
 # any longer, by wider limits. Real clips slide, sink and float by a few centimetres.
 _LAND_HEIGHT_M, _LAND_SPEED_M_S = 0.03, 0.5
 _LEAVE_HEIGHT_M, _LEAVE_SPEED_M_S = 0.05, 1.0
-# The floor is where the lowest point was within this time: there are stairs, and motions
-# estimated from video drift up and down. A jump is shorter than the whole window; legs
-# held up for longer show their soles, which then do not face down.
+# The floor is where the lowest point was within this time: motions estimated from video
+# drift up and down by centimetres (on stairs, feet seem to be in the air). A jump is
+# shorter than the window on both sides; legs held up for longer show their soles.
 _FLOOR_WINDOW_S = 0.5
 _FACING_DOWN = 0.5  # cosine of 60 degrees
 _FLOOR_PERCENTILE = 2.0

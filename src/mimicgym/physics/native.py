@@ -5,6 +5,7 @@ reaches it from a jitted program, once per control step for the whole batch. Sta
 in and state comes out: a batch object is only scratch space.
 """
 
+import itertools
 import threading
 
 import jax
@@ -196,7 +197,7 @@ def _sizes(model: RobotModel) -> list[int]:
 
 def _slices(model: RobotModel) -> list[slice]:
     ends = np.cumsum([0, *_sizes(model)])
-    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def _row_size(model: RobotModel) -> int:

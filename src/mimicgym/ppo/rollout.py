@@ -37,7 +37,9 @@ class Acting:
     return_stats: RunningStats
 
 
-def observed(acting: Acting, group: str, obs: jax.Array, config: PPOConfig) -> jax.Array:
+def observed(
+    acting: Acting, group: str, obs: jax.Array, config: PPOConfig
+) -> jax.Array:
     """Observations as the networks see them."""
     if not config.normalize_observations:
         return obs

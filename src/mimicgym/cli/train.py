@@ -1,0 +1,243 @@
+"""Train a policy to perform motion clips.
+
+mimicgym train --motion wave --minutes 8
+mimicgym train --motion clip.npz --preset quick --out runs/clip
+mimicgym train --resume runs/clip --minutes 5
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mimicgym.cli.show import evaluation_table
+from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.presets import env_preset
+from mimicgym.errors import UserError, unknown_name
+from mimicgym.ppo import PPOConfig, ppo_preset
+from mimicgym.report import sparkline
+from mimicgym.run import RunConfig, RunFolder
+from mimicgym.train import Progress as TrainProgress
+from mimicgym.train import train
+
+PRESETS = ("quick", "default")
+DEFAULT_MINUTES = 10.0
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    motion: tuple[str, ...] = ()
+    """Embedded clips by name, or motion files; several are trained together."""
+    preset: str = "quick"
+    """quick (for a CPU) or default (the original's first training stage). It sets the
+    defaults of everything under env and ppo."""
+    engine: str | None = None
+    """auto (native on a CPU, else mjx), mjx or native."""
+    robot: str | None = None
+    """g1_23dof or g1_29dof."""
+    num_envs: int | None = None
+    """Environments in parallel; the preset's by default."""
+    iterations: int | None = None
+    """Stop after this many iterations, counted from the run's beginning."""
+    minutes: float | None = None
+    """Stop after this much training, without compiling. 10 if nothing is said."""
+    seed: int = 0
+    """Of the whole run."""
+    out: Path | None = None
+    """Folder of the run; runs/DATE_CLIP by default."""
+    resume: Path | None = None
+    """Go on with the run in this folder, with its settings."""
+    fps: float | None = None
+    """Frame rate of motion files that do not hold it (CSV)."""
+    quat_order: Literal["wxyz", "xyzw"] | None = None
+    """Quaternion order of motion files that do not say it (CSV)."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parse(argv)
+    console = Console()
+    iterations, seconds = args.iterations, None
+    if args.minutes is not None:
+        if not args.minutes > 0:
+            raise UserError(f"--minutes is {args.minutes}; it must be positive")
+        seconds = 60 * args.minutes
+    elif iterations is None:
+        seconds = 60 * DEFAULT_MINUTES
+    if args.resume is None:
+        resume, config = None, run_config(args)
+    else:
+        resume = RunFolder.open(args.resume)
+        config = _resumed_config(argv, args, resume)
+    stop = _StopOnInterrupt()
+    curve: list[float] = []
+    with stop, _progress_bar(console) as bar:
+        task = bar.add_task("compiling", total=1.0, figures="")
+        first: list[int] = []
+
+        def started(folder: RunFolder) -> None:
+            console.print(
+                f"run folder {folder.path}: {config.env.robot},"
+                f" {', '.join(config.env.motion.clips)}, {config.num_envs} environments"
+            )
+
+        def show(progress: TrainProgress) -> None:
+            metrics = progress.metrics
+            first[:] = first or [progress.iteration - 1]
+            shares = [0.0]
+            if seconds:
+                shares.append(progress.seconds / seconds)
+            if iterations:
+                done = progress.iteration - first[0]
+                shares.append(done / max(1, iterations - first[0]))
+            share = min(1.0, max(shares))
+            left = progress.seconds * (1 - share) / share if share > 0 else 0.0
+            value = metrics.get("episode/return")
+            if value is not None:
+                curve.append(value)
+            figures = (
+                f"{progress.env_steps / 1e6:.2f} M steps"
+                f"  {progress.steps_per_s:,.0f}/s"
+                f"  return {_figure(value, 1)}"
+                f"  length {_figure(metrics.get('episode/length'), 0)}"
+                f"  error {_figure(metrics.get('error/link_pos_m'), 0, 1000)} mm"
+                f"  left {left:.0f} s"
+            )
+            bar.update(
+                task,
+                completed=share,
+                description=f"iteration {progress.iteration}",
+                figures=figures,
+            )
+            if not console.is_terminal and progress.iteration % 20 == 0:
+                print(f"iteration {progress.iteration}: {figures}", flush=True)
+
+        result = train(
+            config,
+            out=args.out,
+            resume=resume,
+            iterations=iterations,
+            seconds=seconds,
+            on_iteration=show,
+            on_start=started,
+            should_stop=stop,
+        )
+    folder = result.folder.path
+    if curve:
+        console.print(f"return  {sparkline(curve)}  {curve[0]:.1f} to {curve[-1]:.1f}")
+    console.print(evaluation_table(result.evaluation))
+    console.print(f"saved at iteration {result.iteration}; curves: {folder}/report")
+    if stop():
+        console.print(f"stopped; go on with: mimicgym train --resume {folder}")
+    else:
+        console.print(f"watch it: mimicgym play {folder} --video wave.mp4")
+    return 130 if stop() else 0
+
+
+def parse(argv: Sequence[str]) -> TrainArgs:
+    """Arguments, with the preset's values as defaults of env and ppo."""
+    default = TrainArgs()
+    preset = _preset_in(argv) or default.preset
+    if preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    default = replace(
+        default, preset=preset, env=env_preset(preset), ppo=ppo_preset(preset).ppo
+    )
+    return tyro.cli(
+        TrainArgs,
+        args=list(argv),
+        default=default,
+        prog="mimicgym train",
+        description=__doc__,
+    )
+
+
+def run_config(args: TrainArgs) -> RunConfig:
+    """What the arguments ask for; the short flags win over those under env."""
+    env = args.env
+    motion = env.motion
+    if args.motion:
+        motion = replace(motion, clips=args.motion)
+    if args.fps is not None:
+        motion = replace(motion, fps=args.fps)
+    if args.quat_order is not None:
+        motion = replace(motion, quat_order=args.quat_order)
+    env = replace(env, motion=motion)
+    if args.engine is not None:
+        env = replace(env, engine=args.engine)
+    if args.robot is not None:
+        env = replace(env, robot=args.robot)
+    num_envs = args.num_envs
+    if num_envs is None:
+        num_envs = ppo_preset(args.preset).num_envs
+    return RunConfig(args.preset, env, args.ppo, num_envs, args.seed)
+
+
+def _resumed_config(
+    argv: Sequence[str], args: TrainArgs, folder: RunFolder
+) -> RunConfig:
+    """The run's own settings; others than how long to go on are refused."""
+    plain = parse(["--preset", args.preset])
+    keep = {"resume": None, "iterations": None, "minutes": None}
+    if replace(args, **keep) != plain or _preset_in(argv) is not None:
+        raise UserError(
+            "--resume goes on with the settings of its run; only --minutes and"
+            " --iterations can be given with it"
+        )
+    return folder.config()
+
+
+def _preset_in(argv: Sequence[str]) -> str | None:
+    for i, word in enumerate(argv):
+        if word == "--preset" and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith("--preset="):
+            return word.removeprefix("--preset=")
+    return None
+
+
+class _StopOnInterrupt:
+    """Whether Ctrl-C was pressed. A second press interrupts as usual."""
+
+    def __init__(self) -> None:
+        self._pressed = False
+        self._before = None
+
+    def __call__(self) -> bool:
+        return self._pressed
+
+    def __enter__(self) -> "_StopOnInterrupt":
+        self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, *signal_args: object) -> None:
+        if self._pressed:
+            raise KeyboardInterrupt
+        self._pressed = True
+        print("\nstopping after this iteration (again to abort)", file=sys.stderr)
+
+
+def _progress_bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _figure(value: float | None, digits: int, scale: float = 1.0) -> str:
+    return "-" if value is None else f"{scale * value:.{digits}f}"

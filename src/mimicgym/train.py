@@ -1,0 +1,107 @@
+"""A training run: environment, learner, run folder and final evaluation together."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+from mimicgym.configs import difference
+from mimicgym.envs.batch import BatchedEnv
+from mimicgym.envs.make import make_env
+from mimicgym.errors import UserError
+from mimicgym.evaluate import Evaluation, evaluate, evaluation_config
+from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
+from mimicgym.ppo import Progress as Progress
+from mimicgym.ppo import train as run_learner
+from mimicgym.report import plot_curves
+from mimicgym.run import RunConfig, RunFolder
+
+CHECKPOINT_EVERY = 100
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a run has led to."""
+
+    folder: RunFolder
+    policy: Policy
+    evaluation: Evaluation
+    iteration: int
+
+
+def train(
+    config: RunConfig,
+    *,
+    out: Path | None = None,
+    resume: RunFolder | None = None,
+    iterations: int | None = None,
+    seconds: float | None = None,
+    on_iteration: Callable[[Progress], None] = lambda progress: None,
+    on_start: Callable[[RunFolder], None] = lambda folder: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainResult:
+    """Train, log, save, evaluate and draw the curves.
+
+    Args:
+      config: what to train. When resuming, it has to be that of the run.
+      out: the run's folder; by default a new one below runs/.
+      resume: a run to go on with, from its newest checkpoint.
+      iterations: to reach, counted from the run's beginning.
+      seconds: of training in this call.
+      on_iteration, on_start: told of progress.
+      should_stop: asked before each iteration; the run is saved when it says yes.
+    """
+    if resume is not None:
+        changed = difference(resume.config(), config)
+        if changed:
+            raise UserError(
+                f"{resume.path} was started with other settings"
+                f" (setting: there, here): {'; '.join(changed)}"
+            )
+    env = make_env(config.env)
+    learner = Learner(BatchedEnv(env, config.num_envs), config.ppo)
+    state = learner.init(jax.random.key(config.seed))
+    if resume is None:
+        folder = RunFolder.create(out, config)
+    else:
+        folder = resume
+        checkpoints = Checkpoints(folder.checkpoints)
+        latest = checkpoints.latest()
+        state = checkpoints.restore(latest, state)
+        folder.forget_after(latest)
+    on_start(folder)
+    checkpoints = Checkpoints(folder.checkpoints)
+    meta = {"robot": config.env.robot}
+
+    def log(progress: Progress, current: Callable[[], LearnerState]) -> None:
+        folder.log(
+            {
+                "iteration": progress.iteration,
+                "env_steps": progress.env_steps,
+                "seconds": round(progress.seconds, 3),
+                "steps_per_s": round(progress.steps_per_s, 1),
+            }
+            | progress.metrics
+        )
+        if progress.iteration % CHECKPOINT_EVERY == 0:
+            checkpoints.save(current(), config.ppo, meta)
+        on_iteration(progress)
+
+    state = run_learner(
+        learner,
+        state,
+        iterations=iterations,
+        seconds=seconds,
+        on_iteration=log,
+        should_stop=should_stop,
+    )
+    iteration = checkpoints.save(state, config.ppo, meta)
+    policy = policy_of(state, config.ppo)
+    evaluation = evaluate(make_env(evaluation_config(config.env)), policy)
+    folder.report.mkdir(exist_ok=True)
+    text = json.dumps(evaluation.to_dict(), indent=2)
+    (folder.report / "eval.json").write_text(text + "\n")
+    plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
+    return TrainResult(folder, policy, evaluation, iteration)

@@ -1,0 +1,75 @@
+"""Pictures of the robot, with its reference as a translucent ghost."""
+
+import mujoco
+import numpy as np
+
+from mimicgym.robot import Robot, build_model
+
+GHOST_RGBA = (0.25, 0.65, 1.0, 0.35)
+_VISUAL_GROUP = 2
+
+
+class Renderer:
+    """Draws one robot off screen.
+
+    Args:
+      robot: what to draw; the model with its looks is compiled here, apart from the
+        simulation's.
+      width, height: of a frame in pixels.
+    """
+
+    def __init__(self, robot: Robot, *, width: int = 640, height: int = 480):
+        self.model = build_model(robot, collisions="feet").mj
+        self.model.vis.global_.offwidth = max(width, self.model.vis.global_.offwidth)
+        self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)
+        self._data = mujoco.MjData(self.model)
+        self._ghost = mujoco.MjData(self.model)
+        self._renderer = mujoco.Renderer(self.model, height=height, width=width)
+        self._option = mujoco.MjvOption()
+        # Collision shapes lie inside the visual ones and would shine through.
+        self._option.geomgroup[3] = 0
+        self.camera = mujoco.MjvCamera()
+        self.camera.azimuth = 140.0
+        self.camera.elevation = -12.0
+        self.camera.distance = 2.6
+
+    def frame(
+        self, qpos: np.ndarray, ghost_qpos: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(height, width, 3) uint8 of the robot at qpos (7+J,).
+
+        The camera follows the pelvis. ghost_qpos adds the reference.
+        """
+        self._data.qpos[:] = qpos
+        mujoco.mj_forward(self.model, self._data)
+        self.camera.lookat[:] = (qpos[0], qpos[1], 0.65)
+        self._renderer.update_scene(self._data, self.camera, self._option)
+        if ghost_qpos is not None:
+            self._ghost.qpos[:] = ghost_qpos
+            mujoco.mj_kinematics(self.model, self._ghost)
+            add_ghost(self._renderer.scene, self.model, self._ghost)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Free the graphics context."""
+        self._renderer.close()
+
+
+def add_ghost(
+    scene: mujoco.MjvScene, model: mujoco.MjModel, data: mujoco.MjData
+) -> None:
+    """Add the visual geoms of a second pose to a scene, tinted and translucent."""
+    rgba = np.array(GHOST_RGBA, np.float32)
+    for i in range(model.ngeom):
+        if model.geom_group[i] != _VISUAL_GROUP or scene.ngeom >= scene.maxgeom:
+            continue
+        geom = scene.geoms[scene.ngeom]
+        mujoco.mjv_initGeom(
+            geom,
+            type=model.geom_type[i],
+            size=model.geom_size[i],
+            pos=data.geom_xpos[i],
+            mat=data.geom_xmat[i],
+            rgba=rgba,
+        )
+        scene.ngeom += 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 from mimicgym.envs.config import (
     AirTime,
     EnvConfig,
+    ObservationConfig,
     PhysicsConfig,
     ResetConfig,
     RewardConfig,
@@ -19,7 +20,17 @@ from mimicgym.errors import unknown_name
 _DEFAULT = EnvConfig()
 
 # Fast to learn on a CPU: the tracking kernels and action rate only, feet the only
-# contacts, a wide failure threshold and a little start noise.
+# contacts, observations without history or noise, a wide failure threshold and a little
+# start noise.
+_QUICK_ACTOR = (
+    "torso_real",
+    "torso_xy_rel",
+    "torso_yaw_rel",
+    "target_joints",
+    "target_root_roll",
+    "target_root_pitch",
+    "phase",
+)
 _QUICK = replace(
     _DEFAULT,
     physics=PhysicsConfig(collisions="feet"),
@@ -38,6 +49,11 @@ _QUICK = replace(
         contact_no_vel=Weight(0.0),
         feet_air_time=AirTime(0.0),
         termination=Weight(-100.0),
+    ),
+    observation=ObservationConfig(
+        actor=_QUICK_ACTOR,
+        critic=("torso", "deepmimic", *_QUICK_ACTOR[1:]),
+        noise=False,
     ),
     termination=TerminationConfig(tracking_error=0.5),
     reset=ResetConfig(joint_pos_std=0.02, root_xy_std=0.02, root_z_std=0.005),

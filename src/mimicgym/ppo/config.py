@@ -27,7 +27,10 @@ class PPOConfig:
     clip: float = 0.2
     """Probability ratios count within 1 plus or minus this."""
     learning_rate: float = 1e-3
-    """Adam's, at the start."""
+    """The actor's, at the start."""
+    critic_learning_rate: float | None = 1e-3
+    """The critic's, which the schedule leaves alone: a policy near its trust region
+    wants small steps, a value function does not. None: the actor's."""
     schedule: Literal["adaptive", "fixed"] = "adaptive"
     """adaptive: kept where the KL divergence of an update stays in its band."""
     kl_low: float = 0.005
@@ -98,7 +101,14 @@ PPO_PRESETS = {
     "default": LearnerPreset(PPOConfig(), num_envs=4096),
     # For a CPU with a few cores: fewer environments, smaller networks.
     "quick": LearnerPreset(
-        replace(PPOConfig(), epochs=4, init_std=0.5, hidden=(256, 256, 128)),
+        replace(
+            PPOConfig(),
+            epochs=4,
+            init_std=0.5,
+            hidden=(256, 256, 128),
+            kl_low=0.015,
+            kl_high=0.06,
+        ),
         num_envs=512,
     ),
 }

@@ -144,8 +144,13 @@ class Learner:
             updates, opt_state = self._optimizer.update(grads, opt_state, params)
             # The rate that this minibatch's KL divergence calls for is used at once.
             rate = adapt_learning_rate(rate, health["ppo/kl"], config)
-            updates = jax.tree.map(lambda u: -rate * u, updates)
-            params = optax.apply_updates(params, updates)
+            critic_rate = config.critic_learning_rate or rate
+            rates = {name: rate for name in params} | {"critic": critic_rate}
+            steps = {
+                name: jax.tree.map(lambda u, name=name: -rates[name] * u, updates[name])
+                for name in params
+            }
+            params = optax.apply_updates(params, steps)
             health["ppo/grad_norm"] = optax.global_norm(grads)
             return (params, opt_state, rate), health
 

@@ -3,7 +3,6 @@
 The reference is drawn as a translucent ghost.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import tyro
 from rich.console import Console
 
 from mimicgym.cli.show import evaluation_table
+from mimicgym.envs.display import has_screen
 from mimicgym.envs.make import make_env
 from mimicgym.errors import UserError, unknown_name
 from mimicgym.evaluate import evaluate, evaluation_config
@@ -41,9 +41,7 @@ def main(argv: Sequence[str]) -> int:
     args = tyro.cli(
         PlayArgs, args=list(argv), prog="mimicgym play", description=__doc__
     )
-    if args.video is None and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
+    if args.video is None and not has_screen():
         raise UserError("there is no display for a window; give --video FILE.mp4")
     config = RunFolder.open(args.run).config().env
     if args.motion:

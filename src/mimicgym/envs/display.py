@@ -1,5 +1,8 @@
 """Drawing for the Gymnasium adapters: off screen, or in a window."""
 
+import os
+import sys
+
 import jax
 import numpy as np
 
@@ -51,10 +54,22 @@ class Display:
             self._window = None
 
 
+def has_screen() -> bool:
+    """Whether a window can be opened."""
+    if sys.platform != "linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 class _Window:
     """MuJoCo's passive viewer, showing the first row."""
 
     def __init__(self, env: TrackingEnv):
+        # Asked first: where there is no screen, GLFW ends the whole process.
+        if not has_screen():
+            raise UserError(
+                "there is no screen for a window; use render_mode='rgb_array'"
+            )
         import mujoco
         import mujoco.viewer
 
@@ -62,12 +77,7 @@ class _Window:
         self.model = build_model(env.engine.model.robot, collisions="feet").mj
         self.data = mujoco.MjData(self.model)
         self.ghost = mujoco.MjData(self.model)
-        try:
-            self.viewer = mujoco.viewer.launch_passive(self.model, self.data)
-        except RuntimeError as error:
-            raise UserError(
-                f"no window could be opened ({error}); use render_mode='rgb_array'"
-            ) from error
+        self.viewer = mujoco.viewer.launch_passive(self.model, self.data)
 
     def draw(self, qpos: np.ndarray, ghost_qpos: np.ndarray) -> None:
         if not self.viewer.is_running():

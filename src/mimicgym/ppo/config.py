@@ -108,6 +108,7 @@ PPO_PRESETS = {
             hidden=(256, 256, 128),
             kl_low=0.015,
             kl_high=0.06,
+            gamma=0.97,
         ),
         num_envs=512,
     ),

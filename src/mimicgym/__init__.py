@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mimicgym.evaluate import evaluate
     from mimicgym.motion import Motion, load_motion
     from mimicgym.ppo import Learner, PPOConfig
-    from mimicgym.run import load_policy
+    from mimicgym.run import load_policy, run_config
     from mimicgym.train import train
 
 __version__ = metadata.version("mimicgym")
@@ -40,6 +40,7 @@ _LAZY = {
     "load_motion": "mimicgym.motion",
     "load_policy": "mimicgym.run",
     "make_env": "mimicgym.envs.make",
+    "run_config": "mimicgym.run",
     "train": "mimicgym.train",
 }
 
@@ -56,6 +57,7 @@ __all__ = [  # noqa: RUF022
     "load_motion",
     "load_policy",
     "make_env",
+    "run_config",
     "train",
 ]
 

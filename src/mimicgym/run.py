@@ -7,17 +7,18 @@ RUN/report/            curves.png, eval.json
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mimicgym.configs import from_dict, to_dict
+from mimicgym.configs import from_dict, override, to_dict
 from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.make import env_config
 from mimicgym.errors import UserError
-from mimicgym.ppo import Checkpoints, Policy, PPOConfig
+from mimicgym.ppo import Checkpoints, Policy, PPOConfig, ppo_preset
 
 _PACKAGES = ("mimicgym", "mujoco", "mujoco-mjx", "jax", "jaxlib", "flax", "optax")
 
@@ -37,6 +38,34 @@ class RunConfig:
     ppo: PPOConfig
     num_envs: int
     seed: int
+
+
+def run_config(
+    preset: str = "quick",
+    *,
+    motion: str | Sequence[str] | None = None,
+    robot: str | None = None,
+    engine: str | None = None,
+    num_envs: int | None = None,
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """A preset of environment and learner with the usual choices made.
+
+    Args:
+      motion: an embedded clip or a file, or several.
+      num_envs: environments in parallel; the preset's by default.
+      overrides: dotted settings of a `RunConfig`, such as {"ppo.epochs": 2}.
+    """
+    learner = ppo_preset(preset)
+    config = RunConfig(
+        preset=preset,
+        env=env_config(preset, motion=motion, robot=robot, engine=engine),
+        ppo=learner.ppo,
+        num_envs=learner.num_envs if num_envs is None else num_envs,
+        seed=seed,
+    )
+    return override(config, overrides or {})
 
 
 class RunFolder:

@@ -43,7 +43,8 @@ class MjxEngine:
             after = PhysicsState(
                 qpos=jnp.where(last, data.qpos, moved.qpos),
                 qvel=jnp.where(last, data.qvel, moved.qvel),
-                warmstart=data.qacc_warmstart,
+                # MJX writes it when it integrates, not when it solves.
+                warmstart=jnp.where(last, data.qacc_warmstart, moved.qacc_warmstart),
             )
             return (after, self._raw(data)), None
 

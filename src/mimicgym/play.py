@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mimicgym.envs.render import Renderer, add_ghost
+from mimicgym.envs.render import Renderer
+from mimicgym.envs.window import Window
 from mimicgym.errors import UserError
 from mimicgym.robot import Robot
 
@@ -55,34 +56,20 @@ def save_film(
     if path.suffix == ".gif":
         _save_gif(path, frames, stride * dt_s)
     else:
-        _save_mp4(path, frames, 1 / dt_s)
+        _save_mp4(path, frames, round(1 / dt_s))
 
 
 def show_window(
-    robot: Robot, qpos: np.ndarray, ghost_qpos: np.ndarray, *, dt_s: float
+    robot: Robot, qpos: np.ndarray, ghost_qpos: np.ndarray | None, *, dt_s: float
 ) -> None:
-    """Play in MuJoCo's viewer, over and over, until its window is closed."""
-    import mujoco
-    import mujoco.viewer
-
-    from mimicgym.robot import build_model
-
-    model = build_model(robot, collisions="feet").mj
-    data, ghost = mujoco.MjData(model), mujoco.MjData(model)
-    with mujoco.viewer.launch_passive(model, data) as viewer:
-        viewer.opt.geomgroup[3] = 0
-        row = 0
-        while viewer.is_running():
-            began = time.perf_counter()
-            with viewer.lock():
-                data.qpos[:], ghost.qpos[:] = qpos[row], ghost_qpos[row]
-                mujoco.mj_forward(model, data)
-                mujoco.mj_kinematics(model, ghost)
-                viewer.user_scn.ngeom = 0
-                add_ghost(viewer.user_scn, model, ghost)
-            viewer.sync()
-            row = (row + 1) % len(qpos)
-            time.sleep(max(0.0, dt_s - (time.perf_counter() - began)))
+    """Play in a window, over and over, until it is closed."""
+    window = Window(robot)
+    row = 0
+    while window.is_open:
+        began = time.perf_counter()
+        window.draw(qpos[row], None if ghost_qpos is None else ghost_qpos[row])
+        row = (row + 1) % len(qpos)
+        time.sleep(max(0.0, dt_s - (time.perf_counter() - began)))
 
 
 def _frame(
@@ -104,7 +91,7 @@ def _save_gif(path: Path, frames: list[np.ndarray], frame_s: float) -> None:
     )
 
 
-def _save_mp4(path: Path, frames: list[np.ndarray], fps: float) -> None:
+def _save_mp4(path: Path, frames: list[np.ndarray], fps: int) -> None:
     try:
         import imageio_ffmpeg
     except ImportError as error:

@@ -158,8 +158,8 @@ def _frames(
         "joint_pos": clip.qpos[:, 7:],
         "joint_vel": qvel[:, 6:],
     } | bodies
-    frames = {name: array.astype(np.float32) for name, array in arrays.items()}
-    return RefFrame(**frames, foot_contact=contact), offset_m
+    frames = {name: jnp.asarray(array, jnp.float32) for name, array in arrays.items()}
+    return RefFrame(**frames, foot_contact=jnp.asarray(contact)), offset_m
 
 
 def _kinematics(

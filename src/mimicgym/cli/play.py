@@ -11,8 +11,8 @@ import tyro
 from rich.console import Console
 
 from mimicgym.cli.show import evaluation_table
-from mimicgym.envs.display import has_screen
 from mimicgym.envs.make import make_env
+from mimicgym.envs.window import has_screen
 from mimicgym.errors import UserError, unknown_name
 from mimicgym.evaluate import evaluate, evaluation_config
 from mimicgym.play import save_film, show_window
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     robot = get_robot(config.robot)
     qpos, ghost = evaluation.qpos[clip], evaluation.reference_qpos[clip]
     if args.video is None:
-        show_window(robot, qpos, ghost, dt_s=env.dt_s)
+        show_window(robot, qpos, ghost if args.ghost else None, dt_s=env.dt_s)
         return 0
     save_film(
         args.video,

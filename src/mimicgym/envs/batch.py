@@ -7,6 +7,7 @@ that finishes it, "next_step" in the step after, which ignores the row's action,
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -94,7 +95,8 @@ class BatchedEnv:
         """Start the rows of mask (B,) anew, with keys (B,); others stay as they are."""
         state = self._reset_rows(batch.state, mask, keys)
         none = jnp.zeros(self.num_envs, bool)
-        return batch.replace(
+        return replace(
+            batch,
             state=state,
             obs=state.obs,
             final_obs=state.obs,
@@ -115,7 +117,7 @@ class BatchedEnv:
         truncated = final.truncated
         if self.max_episode_steps is not None:
             truncated = truncated | (final.step >= self.max_episode_steps)
-        final = final.replace(truncated=truncated)
+        final = replace(final, truncated=truncated)
         if self.autoreset == "next_step":
             return self._next_step(batch, final)
         done = final.terminated | truncated

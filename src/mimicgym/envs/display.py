@@ -1,15 +1,12 @@
 """Drawing for the Gymnasium adapters: off screen, or in a window."""
 
-import os
-import sys
-
 import jax
 import numpy as np
 
-from mimicgym.envs.render import Renderer, add_ghost
+from mimicgym.envs.render import Renderer
 from mimicgym.envs.tracking import State, TrackingEnv
+from mimicgym.envs.window import Window
 from mimicgym.errors import UserError
-from mimicgym.robot import build_model
 
 
 class Display:
@@ -25,7 +22,7 @@ class Display:
         self._mode = mode
         self._size = width, height
         self._renderer: Renderer | None = None
-        self._window: _Window | None = None
+        self._window: Window | None = None
 
     def show(self, state: State) -> tuple[np.ndarray, ...] | None:
         """Pictures of the rows of a batched state, or None when drawn in a window."""
@@ -33,7 +30,7 @@ class Display:
         robot = self._env.engine.model.robot
         if self._mode == "human":
             if self._window is None:
-                self._window = _Window(self._env)
+                self._window = Window(self._env.engine.model.robot)
             self._window.draw(qpos[0], ghost[0])
             return None
         if self._renderer is None:
@@ -52,47 +49,6 @@ class Display:
         if self._window is not None:
             self._window.close()
             self._window = None
-
-
-def has_screen() -> bool:
-    """Whether a window can be opened."""
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-class _Window:
-    """MuJoCo's passive viewer, showing the first row."""
-
-    def __init__(self, env: TrackingEnv):
-        # Asked first: where there is no screen, GLFW ends the whole process.
-        if not has_screen():
-            raise UserError(
-                "there is no screen for a window; use render_mode='rgb_array'"
-            )
-        import mujoco
-        import mujoco.viewer
-
-        self._mujoco = mujoco
-        self.model = build_model(env.engine.model.robot, collisions="feet").mj
-        self.data = mujoco.MjData(self.model)
-        self.ghost = mujoco.MjData(self.model)
-        self.viewer = mujoco.viewer.launch_passive(self.model, self.data)
-
-    def draw(self, qpos: np.ndarray, ghost_qpos: np.ndarray) -> None:
-        if not self.viewer.is_running():
-            return
-        with self.viewer.lock():
-            self.data.qpos[:], self.ghost.qpos[:] = qpos, ghost_qpos
-            self._mujoco.mj_forward(self.model, self.data)
-            self._mujoco.mj_kinematics(self.model, self.ghost)
-            self.viewer.opt.geomgroup[3] = 0
-            self.viewer.user_scn.ngeom = 0
-            add_ghost(self.viewer.user_scn, self.model, self.ghost)
-        self.viewer.sync()
-
-    def close(self) -> None:
-        self.viewer.close()
 
 
 def _poses(env: TrackingEnv, state: State) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ observations. Resets are the batch's business (`envs.batch`), and because a rese
 recomputes kinematics, targets and history, its first observation is never stale.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -183,7 +184,8 @@ class TrackingEnv:
         )
         offered = self._offer(
             robot, state.clip, frame, filtered, state.action, feet, step
-        ) | {"last_last_action": state.last_action}
+        )
+        offered["last_last_action"] = state.last_action
 
         causes = self._terminations(offered) | {"nonfinite": ~finite}
         terminated = jnp.any(jnp.stack(list(causes.values())))
@@ -198,7 +200,8 @@ class TrackingEnv:
             | self._errors(robot, offered["ref"])
         )
         sums = {f"reward/{k}": state.sums[f"reward/{k}"] + v for k, v in parts.items()}
-        return state.replace(
+        return replace(
+            state,
             physics=physics,
             robot=robot,
             key=key,

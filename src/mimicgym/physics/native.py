@@ -25,6 +25,8 @@ from mimicgym.physics.state import (
 from mimicgym.robot import RobotModel
 
 _ACC = int(mujoco.mjtStage.mjSTAGE_ACC.value)
+# What is read back, in the order of `RawState`.
+_FIELDS = ("xpos", "xquat", "cvel", "subtree_com", "sensordata", "actuator_force")
 
 
 class NativeEngine:
@@ -124,17 +126,7 @@ class _Batch:
         self.qvel = self.batch.bind("qvel")
         self.warmstart = self.batch.bind("qacc_warmstart")
         self.ctrl = self.batch.bind("ctrl")
-        self.fields = [
-            self.batch.bind(name)
-            for name in (
-                "xpos",
-                "xquat",
-                "cvel",
-                "subtree_com",
-                "sensordata",
-                "actuator_force",
-            )
-        ]
+        self.fields = [self.batch.bind(name) for name in _FIELDS]
         self.slices = _slices(model)
         self.row_size = _row_size(model)
 
@@ -182,17 +174,8 @@ class _Batch:
 
 
 def _sizes(model: RobotModel) -> list[int]:
-    shapes = raw_shapes(model)
-    raw = (
-        shapes.xpos,
-        shapes.xquat,
-        shapes.cvel,
-        shapes.com,
-        shapes.sensordata,
-        shapes.actuator_force,
-    )
     state = [model.mj.nq, model.mj.nv, model.mj.nv]
-    return state + [int(np.prod(shape)) for shape in raw]
+    return state + [int(np.prod(shape)) for shape in raw_shapes(model).values()]
 
 
 def _slices(model: RobotModel) -> list[slice]:
@@ -206,14 +189,10 @@ def _row_size(model: RobotModel) -> int:
 
 def _split(model: RobotModel, row: jax.Array) -> tuple[PhysicsState, RawState]:
     parts = [row[part] for part in _slices(model)]
-    shapes = raw_shapes(model)
     physics = PhysicsState(qpos=parts[0], qvel=parts[1], warmstart=parts[2])
-    raw = RawState(
-        xpos=parts[3].reshape(shapes.xpos),
-        xquat=parts[4].reshape(shapes.xquat),
-        cvel=parts[5].reshape(shapes.cvel),
-        com=parts[6],
-        sensordata=parts[7],
-        actuator_force=parts[8],
-    )
-    return physics, raw
+    shapes = raw_shapes(model)
+    raw = {
+        name: part.reshape(shape)
+        for part, (name, shape) in zip(parts[3:], shapes.items(), strict=True)
+    }
+    return physics, RawState(**raw)

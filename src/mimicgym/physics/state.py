@@ -61,17 +61,17 @@ class RawState:
     actuator_force: jax.Array  # (J,)
 
 
-def raw_shapes(model: RobotModel) -> RawState:
-    """A `RawState` of shape tuples."""
+def raw_shapes(model: RobotModel) -> dict[str, tuple[int, ...]]:
+    """The shape of each field of a `RawState`, in their order."""
     bodies = len(model.key_body_ids)
-    return RawState(
-        xpos=(bodies, 3),
-        xquat=(bodies, 4),
-        cvel=(bodies, 6),
-        com=(3,),
-        sensordata=(model.contact_sum.shape[1] * CONTACT_SENSOR_SIZE,),
-        actuator_force=(model.num_joints,),
-    )
+    return {
+        "xpos": (bodies, 3),
+        "xquat": (bodies, 4),
+        "cvel": (bodies, 6),
+        "com": (3,),
+        "sensordata": (model.contact_sum.shape[1] * CONTACT_SENSOR_SIZE,),
+        "actuator_force": (model.num_joints,),
+    }
 
 
 def robot_state(model: RobotModel, physics: PhysicsState, raw: RawState) -> RobotState:

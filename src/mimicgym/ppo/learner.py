@@ -141,7 +141,8 @@ class Learner:
             (_, health), grads = jax.value_and_grad(ppo_loss, has_aux=True)(
                 params, old_std, part, config
             )
-            updates, opt_state = self._optimizer.update(grads, opt_state, params)
+            moved, opt_state = self._optimizer.update(grads, opt_state, params)
+            updates: Any = moved
             # The rate that this minibatch's KL divergence calls for is used at once.
             rate = adapt_learning_rate(rate, health["ppo/kl"], config)
             critic_rate = config.critic_learning_rate or rate
@@ -150,7 +151,9 @@ class Learner:
                 name: jax.tree.map(lambda u, name=name: -rates[name] * u, updates[name])
                 for name in params
             }
-            params = optax.apply_updates(params, steps)
+            params: dict[str, Any] = dict(
+                jax.tree.map(lambda p, step: p + step, params, steps)
+            )
             health["ppo/grad_norm"] = optax.global_norm(grads)
             return (params, opt_state, rate), health
 

@@ -154,7 +154,7 @@ class Learner:
             params: dict[str, Any] = dict(
                 jax.tree.map(lambda p, step: p + step, params, steps)
             )
-            health["ppo/grad_norm"] = optax.global_norm(grads)
+            health["ppo/grad_norm"] = optax.tree.norm(grads)
             return (params, opt_state, rate), health
 
         def epoch(carry, key: jax.Array):

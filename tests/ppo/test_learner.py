@@ -1,0 +1,158 @@
+"""PPO on tasks whose values and best actions are known."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mimicgym.errors import UserError
+from mimicgym.ppo import Learner, PPOConfig, policy_of, train
+from mimicgym.ppo.rollout import Acting, value_of
+from tests.ppo.probes import Probe
+
+CONFIG = PPOConfig(
+    num_steps=8,
+    epochs=4,
+    minibatches=2,
+    hidden=(32,),
+    init_std=0.5,
+    gamma=0.9,
+    learning_rate=3e-3,
+    critic_learning_rate=3e-3,
+    entropy_coef=0.0,
+)
+
+
+def run(task: str, iterations: int = 120, config: PPOConfig = CONFIG):
+    learner = Learner(Probe(task), config)
+    state = train(learner, learner.init(jax.random.key(0)), iterations=iterations)
+
+    def value(x: float) -> float:
+        acting = Acting(state.params, state.obs_stats, state.return_stats)
+        return float(value_of(acting, jnp.array([x]), config))
+
+    return state, value, policy_of(state, config)
+
+
+def test_constant_reward_is_the_value():
+    _, value, _ = run("constant")
+    assert value(0.0) == pytest.approx(1.0, abs=0.05)
+
+
+def test_value_depends_on_the_observation():
+    _, value, _ = run("observed")
+    assert value(1.0) == pytest.approx(1.0, abs=0.1)
+    assert value(-1.0) == pytest.approx(-1.0, abs=0.1)
+
+
+def test_reward_a_step_ahead_is_discounted():
+    _, value, _ = run("discounted")
+    assert value(1.0) == pytest.approx(1.0, abs=0.1)
+    assert value(0.0) == pytest.approx(0.9, abs=0.1)
+
+
+def test_policy_finds_the_best_action():
+    _, _, policy = run("action", 150)
+    assert float(policy(jnp.zeros(1))[0]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_policy_and_value_follow_the_observation():
+    _, _, policy = run("both", 200)
+    for x in (1.0, -1.0):
+        assert float(policy(jnp.array([x]))[0]) == pytest.approx(x / 2, abs=0.15)
+
+
+def test_a_cut_off_episode_is_worth_what_would_have_come():
+    """Reward 1 for ever is worth 1 / (1 - 0.9) = 10 however often it is cut off; if
+    cut-offs counted as failures it would be about (1 + ... + 0.9^3) = 3.44 at most."""
+    config = replace(CONFIG, gae_lambda=0.95)
+    _, value, _ = run("limited", 300, config)
+    assert value(0.0) == pytest.approx(10.0, abs=0.6)
+
+
+def test_a_failure_is_worth_nothing_afterwards():
+    """1 + 0.9 + 0.81 + 0.729 = 3.439 at the first of four steps, 1 at the last."""
+    _, value, _ = run("ending", 200)
+    assert value(0.0) == pytest.approx(3.439, abs=0.25)
+    assert value(3.0) == pytest.approx(1.0, abs=0.25)
+
+
+def test_iterate_is_traced_once():
+    traces = []
+
+    class Counting(Probe):
+        def step(self, batch, action):
+            traces.append(1)
+            return super().step(batch, action)
+
+    learner = Learner(Counting("both"), CONFIG)
+    state = learner.init(jax.random.key(0))
+    for _ in range(4):
+        state, _ = learner.iterate(state)
+    first = len(traces)
+    state, _ = learner.iterate(state)
+    assert first == len(traces)
+    # A scan may trace its body more than once, but only within the one compilation.
+    assert learner.iterate._cache_size() == 1
+
+
+def test_same_seed_same_training():
+    def final() -> list[np.ndarray]:
+        state, _, _ = run("both", 3)
+        return [np.asarray(x) for x in jax.tree.leaves(state.params)]
+
+    for a, b in zip(final(), final(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_statistics_take_in_every_observation():
+    state, _, _ = run("ending", 50)
+    stats = state.obs_stats["actor"]
+    # Observations are 0, 1, 2, 3 in turn: mean 1.5, variance 1.25.
+    assert float(stats.count) == 50 * 8 * 64
+    assert float(stats.mean[0]) == pytest.approx(1.5, abs=0.01)
+    assert float(stats.var[0]) == pytest.approx(1.25, abs=0.01)
+
+
+def test_training_says_when_it_has_nothing_to_do():
+    learner = Learner(Probe("constant"), CONFIG)
+    state = learner.init(jax.random.key(0))
+    with pytest.raises(UserError, match="give iterations or seconds"):
+        train(learner, state)
+    state = train(learner, state, iterations=2)
+    with pytest.raises(UserError, match="2 iterations are done already"):
+        train(learner, state, iterations=2)
+
+
+def test_every_iteration_is_reported_once_and_in_order():
+    learner = Learner(Probe("constant"), CONFIG)
+    seen = []
+    train(
+        learner,
+        learner.init(jax.random.key(0)),
+        iterations=5,
+        on_iteration=lambda progress, state: seen.append(progress),
+    )
+    assert [p.iteration for p in seen] == [1, 2, 3, 4, 5]
+    assert [p.env_steps for p in seen] == [512 * i for i in range(1, 6)]
+    assert seen[-1].metrics["episode/return"] == pytest.approx(1.0)
+    assert seen[-1].metrics["episode/failed"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"minibatches": 7}, "does not divide"),
+        ({"num_steps": 0}, "ppo.num_steps is 0"),
+        ({"gamma": 1.5}, "ppo.gamma is 1.5"),
+        ({"init_std": 0.01}, "below ppo.min_std"),
+        ({"hidden": ()}, "ppo.hidden"),
+        ({"schedule": "linaer"}, "ppo.schedule"),
+        ({"activation": "gelu"}, "ppo.activation"),
+    ],
+)
+def test_bad_settings_are_named(change, message):
+    with pytest.raises(UserError, match=message):
+        Learner(Probe("constant"), replace(CONFIG, **change))

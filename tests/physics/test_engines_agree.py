@@ -1,0 +1,123 @@
+"""One control step from the same state: MJX against the C engine, and both against
+the torque formula."""
+
+from dataclasses import fields
+
+import jax
+import numpy as np
+import pytest
+
+from mimicgym.errors import UserError
+from mimicgym.physics import RobotState, make_engine
+
+
+@pytest.fixture(params=["native", "mjx"])
+def result(request):
+    return request.getfixturevalue(f"{request.param}_step")
+
+
+def test_the_cases_are_what_they_claim(case, model, native, native_step):
+    """Free rows touch nothing, contact rows do before and after, the saturated ones
+    have actuators at their limits and others not."""
+    robots = [native.forward(case.qpos, case.qvel)[1], native_step[1]]
+    for robot in robots:
+        force = np.linalg.norm(robot.contact_force_w, axis=-1)
+        assert np.all(force[case.free] == 0)
+        assert np.all(force[case.contact].max(axis=1) > 10)
+    limited = np.abs(native_step[1].joint_torque) >= model.effort_nm - 1e-3
+    assert np.all(limited[case.saturated].sum(axis=1) > 3)
+    assert np.all(limited[case.saturated].sum(axis=1) < model.num_joints)
+    moved = np.abs(native_step[0].qpos - case.qpos).max(axis=1)
+    assert np.all(moved > 1e-3)
+
+
+def test_free_flight_with_saturated_actuators(case, native_step, mjx_step):
+    rows = case.free
+    native, mjx = native_step[1], mjx_step[1]
+    difference = np.abs(native.joint_pos[rows] - mjx.joint_pos[rows])
+    assert difference.max() < 1e-4
+    np.testing.assert_allclose(
+        native.joint_vel[rows], mjx.joint_vel[rows], rtol=1e-3, atol=1e-3
+    )
+    np.testing.assert_allclose(
+        native.joint_torque[rows], mjx.joint_torque[rows], rtol=1e-3, atol=1e-2
+    )
+    np.testing.assert_allclose(
+        native_step[0].qpos[rows, :7], mjx_step[0].qpos[rows, :7], atol=1e-4
+    )
+
+
+def test_contact(case, native_step, mjx_step):
+    rows = case.contact
+    native, mjx = native_step[1], mjx_step[1]
+    assert np.abs(native.joint_pos[rows] - mjx.joint_pos[rows]).max() < 1e-3
+    assert np.abs(native.root_pos_w[rows] - mjx.root_pos_w[rows]).max() < 1e-3
+    assert np.abs(native.contact_force_w - mjx.contact_force_w).max() < 1
+
+
+def test_contact_forces_of_the_same_state(case, native, mjx):
+    """No step in between: the sensors alone."""
+    expected = native.forward(case.qpos, case.qvel)[1].contact_force_w
+    found = mjx.forward(case.qpos, case.qvel)[1].contact_force_w
+    assert np.abs(expected - found).max() < 0.1
+
+
+def test_everything_shown_agrees(native_step, mjx_step):
+    # Poses in m, velocities in m/s and rad/s, torques in N m.
+    tolerance = {"pos": 1e-3, "quat": 1e-3, "vel": 2e-2, "torque": 5e-2, "force": 1}
+    for name in (field.name for field in fields(RobotState)):
+        atol = next(value for kind, value in tolerance.items() if kind in name)
+        expected, found = getattr(native_step[1], name), getattr(mjx_step[1], name)
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=atol, err_msg=name)
+
+
+def test_the_warm_start_is_carried_on(native_step, mjx_step):
+    """The acceleration of the last physics step, from which the solver goes on."""
+    native, mjx = native_step[0].warmstart, mjx_step[0].warmstart
+    assert np.all(np.abs(native).max(axis=1) > 0.1)
+    scale = np.abs(native).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(mjx / scale, native / scale, atol=1e-2)
+
+
+def test_torques_are_those_of_the_state_shown(result, case, model):
+    """Clipped PD of the joint states after the last physics step, by the formula."""
+    robot = result[1]
+    kp, kd = model.robot.gains("videomimic")
+    wanted = kp * (case.ctrl - robot.joint_pos) - kd * robot.joint_vel
+    expected = np.clip(wanted, -model.effort_nm, model.effort_nm)
+    np.testing.assert_allclose(robot.joint_torque, expected, atol=1e-3)
+
+
+def test_robot_and_physics_show_the_same_state(result):
+    physics, robot = result
+    np.testing.assert_array_equal(robot.root_pos_w, physics.qpos[:, :3])
+    np.testing.assert_array_equal(robot.root_quat_w, physics.qpos[:, 3:7])
+    np.testing.assert_array_equal(robot.joint_pos, physics.qpos[:, 7:])
+    np.testing.assert_array_equal(robot.root_lin_vel_w, physics.qvel[:, :3])
+    np.testing.assert_array_equal(robot.joint_vel, physics.qvel[:, 6:])
+    # The pelvis is both the root and the first key body.
+    np.testing.assert_allclose(robot.body_pos_w[:, 0], robot.root_pos_w, atol=1e-6)
+    np.testing.assert_allclose(
+        robot.body_lin_vel_w[:, 0], robot.root_lin_vel_w, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        robot.body_ang_vel_w[:, 0], robot.root_ang_vel_w, atol=1e-4
+    )
+
+
+def test_unknown_engine(model):
+    with pytest.raises(UserError, match=r"engine 'warp'.*auto, mjx, native"):
+        make_engine("warp", model)
+
+
+@pytest.mark.parametrize("name", ["native", "mjx"])
+def test_decimation_zero(name, model):
+    with pytest.raises(UserError, match=r"control\.decimation is 0"):
+        make_engine(name, model, decimation=0)
+
+
+def test_auto_is_native_on_a_cpu(model):
+    expected = "native" if jax.default_backend() == "cpu" else "mjx"
+    assert make_engine("auto", model).name == expected

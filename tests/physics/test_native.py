@@ -1,0 +1,365 @@
+"""The native engine against a plain loop over `mujoco.MjData`, one state at a time."""
+
+import jax
+import mujoco
+import numpy as np
+import pytest
+
+from mimicgym.errors import UserError
+from mimicgym.physics import PhysicsState
+from mimicgym.physics.native import NativeEngine
+from mimicgym.physics.state import all_finite
+from mimicgym.robot import build_model, get_robot
+
+
+def look(model, data) -> dict[str, np.ndarray]:
+    """The fields of a `RobotState`, from MuJoCo's own accessors."""
+    mj = model.mj
+    bodies = [mj.body(name).id for name in model.robot.key_bodies]
+    velocity = np.zeros((len(bodies), 6))
+    for row, body in zip(velocity, bodies, strict=True):
+        # World axes, at the body frame's origin; angular part first.
+        mujoco.mj_objectVelocity(mj, data, mujoco.mjtObj.mjOBJ_XBODY, body, row, 0)
+    force_w = dict.fromkeys(range(mj.nbody), 0.0)
+    for i in range(data.ncon):
+        contact, wrench = data.contact[i], np.zeros(6)
+        mujoco.mj_contactForce(mj, data, i, wrench)
+        # Rows of the frame are its axes; the first points from geom1 to geom2, which
+        # it pushes away.
+        push_w = contact.frame.reshape(3, 3).T @ wrench[:3]
+        force_w[mj.geom_bodyid[contact.geom1]] -= push_w
+        force_w[mj.geom_bodyid[contact.geom2]] += push_w
+    return {
+        "root_pos_w": data.qpos[:3],
+        "root_quat_w": data.qpos[3:7],
+        "root_lin_vel_w": velocity[0, 3:],
+        "root_ang_vel_w": velocity[0, :3],
+        "joint_pos": data.qpos[7:],
+        "joint_vel": data.qvel[6:],
+        "joint_torque": data.qfrc_actuator[6:],
+        "body_pos_w": data.xpos[bodies],
+        "body_quat_w": data.xquat[bodies],
+        "body_lin_vel_w": velocity[:, 3:],
+        "body_ang_vel_w": velocity[:, :3],
+        "contact_force_w": np.array(
+            [np.zeros(3) + force_w[mj.body(name).id] for name in model.contact_bodies]
+        ),
+    }
+
+
+def load(model, qpos, qvel, warmstart, ctrl) -> mujoco.MjData:
+    data = mujoco.MjData(model.mj)
+    data.qpos[:], data.qvel[:], data.ctrl[:] = qpos, qvel, ctrl
+    data.qacc_warmstart[:] = warmstart
+    return data
+
+
+def loop(model, physics, ctrl, decimation=4):
+    """Control steps of every row: arrays of the state, and of what is seen of it."""
+    states, seen = [], []
+    for row in zip(physics.qpos, physics.qvel, physics.warmstart, ctrl, strict=True):
+        data = load(model, *row)
+        for _ in range(decimation):
+            mujoco.mj_step(model.mj, data)
+        mujoco.mj_forward(model.mj, data)
+        states.append((data.qpos.copy(), data.qvel.copy()))
+        seen.append({k: v.copy() for k, v in look(model, data).items()})
+    qpos, qvel = (np.array(x) for x in zip(*states, strict=True))
+    return qpos, qvel, {k: np.array([s[k] for s in seen]) for k in seen[0]}
+
+
+def check(robot, seen):
+    for name, expected in seen.items():
+        found = getattr(robot, name)
+        assert found.shape == expected.shape
+        atol = 1e-3 if name == "contact_force_w" else 1e-5
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=atol, err_msg=name)
+
+
+def same(found, expected):
+    """States to the last bit; what XLA makes of them to float32 rounding, because it
+    may sum in another order for another batch size."""
+    jax.tree.map(np.testing.assert_array_equal, found[0], expected[0])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+        found[1],
+        expected[1],
+    )
+
+
+def test_control_step(case, model, native_step):
+    physics, robot = native_step
+    qpos, qvel, seen = loop(model, case.physics, case.ctrl)
+    # The same operations on the same numbers, rounded to float32 once.
+    np.testing.assert_array_equal(physics.qpos, qpos.astype(np.float32))
+    np.testing.assert_array_equal(physics.qvel, qvel.astype(np.float32))
+    check(robot, seen)
+
+
+def test_second_control_step_goes_on_where_the_first_ended(
+    case, model, native, native_step
+):
+    qpos, qvel, seen = loop(model, native_step[0], case.ctrl)
+    physics, robot = native.step(native_step[0], case.ctrl)
+    np.testing.assert_array_equal(physics.qpos, qpos.astype(np.float32))
+    np.testing.assert_array_equal(physics.qvel, qvel.astype(np.float32))
+    check(robot, seen)
+
+
+def test_forward(case, model, native):
+    physics, robot = native.forward(case.qpos, case.qvel)
+    np.testing.assert_array_equal(physics.qpos, case.qpos)
+    np.testing.assert_array_equal(physics.qvel, case.qvel)
+    np.testing.assert_array_equal(physics.warmstart, 0)
+    # Joint targets are where the joints are, so that only damping acts.
+    _, _, seen = loop(model, physics, case.qpos[:, 7:], decimation=0)
+    check(robot, seen)
+
+
+def test_self_collisions_push_bodies_apart():
+    """With the `full` preset, over random postures on and above the floor."""
+    model = build_model(get_robot("g1_29dof"), collisions="full", visuals=False)
+    rng = np.random.default_rng(3)
+    rows, joints = 40, model.num_joints
+    qpos = np.zeros((rows, model.mj.nq))
+    turn = rng.normal(size=(rows, 4))
+    qpos[:, 2] = rng.choice([0.3, 2.0], rows)
+    qpos[:, 3:7] = turn / np.linalg.norm(turn, axis=1, keepdims=True)
+    low, high = model.joint_range_rad.T
+    qpos[:, 7:] = rng.uniform(low, high, (rows, joints))
+    qpos = qpos.astype(np.float32)
+    qvel = np.zeros((rows, model.mj.nv), np.float32)
+    physics = PhysicsState(qpos, qvel, np.zeros_like(qvel))
+    engine = NativeEngine(model)
+    _, robot = jax.jit(jax.vmap(engine.forward))(qpos, qvel, np.ones(rows, bool))
+    _, _, seen = loop(model, physics, qpos[:, 7:], decimation=0)
+    force = np.asarray(robot.contact_force_w)
+    np.testing.assert_allclose(force, seen["contact_force_w"], rtol=1e-4, atol=1e-2)
+    # In the air, what one body feels another feels reversed.
+    air = (qpos[:, 2] == 2.0) & (np.abs(force).max(axis=(1, 2)) > 1)
+    assert air.sum() > 3
+    total = np.abs(force[air].sum(axis=1)).max(axis=1)
+    assert np.all(total < 1e-4 * np.abs(force[air]).max(axis=(1, 2)))
+
+
+def test_contact_forces_obey_newton(case, model, native):
+    """From rest: m dv = (F - m g) dt, with the whole robot's momentum."""
+    mass, gravity, dt_s = 33.3411, 9.81, 0.005
+    rest = np.zeros_like(case.qvel)
+    pose = case.qpos[:, 7:]
+    _, robot = native.forward(case.qpos, rest)
+    engine = NativeEngine(model, decimation=1)
+    after, _ = jax.jit(jax.vmap(engine.step))(PhysicsState(case.qpos, rest, rest), pose)
+    data = mujoco.MjData(model.mj)
+    for i in range(len(pose)):
+        data.qpos[:], data.qvel[:] = case.qpos[i], after.qvel[i]
+        mujoco.mj_fwdPosition(model.mj, data)
+        mujoco.mj_fwdVelocity(model.mj, data)
+        mujoco.mj_subtreeVel(model.mj, data)
+        force_w = robot.contact_force_w[i].sum(axis=0) - [0, 0, mass * gravity]
+        np.testing.assert_allclose(
+            mass * data.subtree_linvel[1], force_w * dt_s, atol=2e-3
+        )
+
+
+def test_torques_follow_the_joints_at_every_physics_step(case, model, native_step):
+    """Clipped PD in NumPy from the joint states before each of the 4 physics steps is
+    what acts there, and the loop ends where the engine ends."""
+    kp, kd = model.robot.gains("videomimic")
+    for i in range(len(case.qpos)):
+        data = load(model, case.qpos[i], case.qvel[i], 0, case.ctrl[i])
+        torques = []
+        for _ in range(4):
+            wanted = kp * (case.ctrl[i] - data.qpos[7:]) - kd * data.qvel[6:]
+            expected = np.clip(wanted, -model.effort_nm, model.effort_nm)
+            mujoco.mj_step1(model.mj, data)
+            mujoco.mj_step2(model.mj, data)
+            np.testing.assert_allclose(
+                data.qfrc_actuator, [0] * 6 + expected.tolist(), atol=1e-9
+            )
+            torques.append(expected)
+        # The torques do change between the steps: holding the first would show.
+        assert np.abs(torques[3] - torques[0]).max() > 0.1
+        np.testing.assert_array_equal(
+            native_step[0].qpos[i], data.qpos.astype(np.float32)
+        )
+
+
+def test_explicit_torques_move_the_robot_alike(case):
+    """A robot without motors that is given the clipped PD torques by hand, afresh at
+    every physics step. With an explicit integrator nothing else can tell it apart."""
+    model = build_model(get_robot("g1_23dof"), collisions="body", visuals=False)
+    model.mj.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    engine = NativeEngine(model)
+    physics, _ = jax.jit(jax.vmap(engine.step))(case.physics, case.ctrl)
+    kp, kd = model.robot.gains("videomimic")
+    limp = build_model(get_robot("g1_23dof"), collisions="body", visuals=False).mj
+    limp.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    limp.actuator_gainprm[:] = 0
+    limp.actuator_biasprm[:] = 0
+    for i in range(len(case.qpos)):
+        data = mujoco.MjData(limp)
+        data.qpos[:], data.qvel[:] = case.qpos[i], case.qvel[i]
+        for _ in range(4):
+            wanted = kp * (case.ctrl[i] - data.qpos[7:]) - kd * data.qvel[6:]
+            data.qfrc_applied[6:] = np.clip(wanted, -model.effort_nm, model.effort_nm)
+            mujoco.mj_step(limp, data)
+        np.testing.assert_allclose(physics.qpos[i], data.qpos, atol=1e-5)
+        np.testing.assert_allclose(physics.qvel[i], data.qvel, atol=1e-3)
+
+
+def test_decimation_is_a_number_of_physics_steps(case, model, native_step):
+    engine = NativeEngine(model, decimation=1)
+    step = jax.jit(jax.vmap(engine.step))
+    physics = case.physics
+    for _ in range(4):
+        physics, robot = step(physics, case.ctrl)
+    # Each call rounds to float32.
+    np.testing.assert_allclose(physics.qpos, native_step[0].qpos, atol=1e-5)
+    np.testing.assert_allclose(
+        robot.joint_torque, native_step[1].joint_torque, atol=1e-2
+    )
+
+
+def test_results_do_not_depend_on_the_number_of_threads(case, model, native_step):
+    for threads in (1, 2):
+        engine = NativeEngine(model, threads=threads)
+        found = jax.jit(jax.vmap(engine.step))(case.physics, case.ctrl)
+        jax.tree.map(np.testing.assert_array_equal, found, native_step)
+
+
+@pytest.mark.parametrize("rows", [[5], [7, 2, 4]])
+def test_a_row_does_not_depend_on_the_others(case, native, native_step, rows):
+    some = jax.tree.map(lambda x: x[rows], case.physics)
+    found = native.step(some, case.ctrl[rows])
+    expected = jax.tree.map(lambda x: x[rows], native_step)
+    same(found, expected)
+
+
+def test_without_a_batch(case, native, native_step):
+    one = jax.tree.map(lambda x: x[4], case.physics)
+    found = jax.jit(native.engine.step)(one, case.ctrl[4])
+    expected = jax.tree.map(lambda x: x[4], native_step)
+    same(found, expected)
+
+
+def test_nested_vmap(case, native, native_step):
+    def square(tree):
+        return jax.tree.map(lambda x: x.reshape(2, 4, *x.shape[1:]), tree)
+
+    step = jax.jit(jax.vmap(jax.vmap(native.engine.step)))
+    found = step(square(case.physics), square(case.ctrl))
+    same(found, square(native_step))
+
+
+def test_vmap_over_targets_only(case, native):
+    """One state under all targets: the unbatched arguments are repeated."""
+    one = jax.tree.map(lambda x: x[0], case.physics)
+    found, _ = jax.jit(jax.vmap(native.engine.step, in_axes=(None, 0)))(one, case.ctrl)
+    many = jax.tree.map(lambda x: np.repeat(x[None], 8, axis=0), one)
+    expected, _ = native.step(many, case.ctrl)
+    np.testing.assert_array_equal(found.qpos, expected.qpos)
+
+
+def test_jitted_scan(case, native):
+    """No hidden state: ten steps in one program are ten calls."""
+
+    @jax.jit
+    def run(physics, ctrl):
+        def body(physics, _):
+            physics, robot = jax.vmap(native.engine.step)(physics, ctrl)
+            return physics, robot.joint_torque
+
+        return jax.lax.scan(body, physics, length=10)
+
+    found, torques = run(case.physics, case.ctrl)
+    physics, each = case.physics, []
+    for _ in range(10):
+        physics, robot = native.step(physics, case.ctrl)
+        each.append(robot.joint_torque)
+    jax.tree.map(np.testing.assert_array_equal, found, physics)
+    np.testing.assert_array_equal(torques, each)
+
+
+def test_mask_of_forward(case, native):
+    mask = np.arange(8) % 3 == 0
+    everything = native.forward(case.qpos, case.qvel)
+    # What is masked out is not even looked at.
+    qpos = np.where(mask[:, None], case.qpos, np.nan)
+    found = native.forward(qpos, case.qvel, mask)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(a[mask], b[mask]), found, everything
+    )
+    native.forward(case.qpos, case.qvel, np.zeros(8, bool))
+
+
+def test_mask_saves_the_work(case, model, monkeypatch):
+    """Autoreset computes the rows that it resets, not the batch."""
+    engine = NativeEngine(model)
+    forward = jax.jit(jax.vmap(engine.forward))
+    forward(case.qpos, case.qvel, np.ones(8, bool))
+    scratch = engine._batches[8]
+    computed = []
+    monkeypatch.setattr(
+        scratch,
+        "run",
+        lambda ids, n, run=scratch.run: computed.append(ids) or run(ids, n),
+    )
+    mask = np.zeros(8, bool)
+    mask[[2, 5]] = True
+    jax.block_until_ready(forward(case.qpos, case.qvel, mask))
+    assert [ids.tolist() for ids in computed] == [[2, 5]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["qpos", "qvel", "ctrl"])
+def test_a_state_that_is_no_number_stays_alone(case, native, native_step, field, value):
+    qpos, qvel, ctrl = case.qpos.copy(), case.qvel.copy(), case.ctrl.copy()
+    {"qpos": qpos, "qvel": qvel, "ctrl": ctrl}[field][3, 8] = value
+    physics = PhysicsState(qpos, qvel, np.zeros_like(qvel))
+    others = np.arange(8) != 3
+    found = native.step(physics, ctrl)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(native_step), strict=True):
+        assert np.all(np.isnan(a[3]))
+        np.testing.assert_array_equal(a[others], b[others])
+    # Nothing of it is left in the scratch space.
+    again = native.step(case.physics, case.ctrl)
+    jax.tree.map(np.testing.assert_array_equal, again, native_step)
+
+
+@pytest.mark.parametrize("speed", [1e7, 1e20, 1e38])
+def test_a_diverging_state_stays_alone(case, native, native_step, speed):
+    qvel = case.qvel.copy()
+    qvel[3] = speed
+    physics, robot = native.step(
+        PhysicsState(case.qpos, qvel, np.zeros_like(qvel)), case.ctrl
+    )
+    finite = jax.vmap(all_finite)(physics)
+    assert finite.tolist() == [i != 3 for i in range(8)]
+    others = np.arange(8) != 3
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(a[others], b[others]),
+        (physics, robot),
+        native_step,
+    )
+
+
+def test_all_finite():
+    def judged(qpos=0.0, qvel=0.0):
+        zeros = np.zeros(30, np.float32)
+        return bool(
+            all_finite(PhysicsState(zeros + np.float32(qpos), zeros + qvel, zeros))
+        )
+
+    assert judged()
+    assert judged(qpos=9e5, qvel=-9e5)
+    assert not judged(qpos=2e6)
+    assert not judged(qvel=-2e6)
+    for value in (np.nan, np.inf, -np.inf):
+        assert not judged(qpos=value)
+        assert not judged(qvel=value)
+
+
+def test_negative_threads(model):
+    with pytest.raises(UserError, match="threads is -1"):
+        NativeEngine(model, threads=-1)

@@ -84,16 +84,21 @@ class RunFolder:
         if path is None:
             clip = Path(config.env.motion.clips[0]).stem
             path = Path("runs") / f"{datetime.now():%Y%m%d_%H%M%S}_{clip}"
-        if (path / "config.json").exists():
-            raise UserError(
-                f"{path} already holds a run; go on with it by --resume {path},"
-                " or name another folder"
-            )
+        cls.check_free(path)
         path.mkdir(parents=True, exist_ok=True)
         versions = {name: metadata.version(name) for name in _PACKAGES}
         data = to_dict(config) | {"versions": versions}
         (path / "config.json").write_text(json.dumps(data, indent=2) + "\n")
         return cls(path)
+
+    @staticmethod
+    def check_free(path: Path | None) -> None:
+        """`UserError` for a folder that holds a run already."""
+        if path is not None and (path / "config.json").exists():
+            raise UserError(
+                f"{path} already holds a run; go on with it by --resume {path},"
+                " or name another folder"
+            )
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":

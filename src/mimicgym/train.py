@@ -60,6 +60,9 @@ def train(
                 f"{resume.path} was started with other settings"
                 f" (setting: there, here): {'; '.join(changed)}"
             )
+    else:
+        # Said now, and not after minutes of compiling.
+        RunFolder.check_free(out)
     env = make_env(config.env)
     learner = Learner(BatchedEnv(env, config.num_envs), config.ppo)
     state = learner.init(jax.random.key(config.seed))

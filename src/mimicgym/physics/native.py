@@ -120,7 +120,9 @@ class _Batch:
 
     def __init__(self, model: RobotModel, size: int, threads: int):
         self.size = size
-        self.ids = model.key_body_ids
+        keys = model.key_body_ids
+        # Of fields with a row for each body, the rows that are wanted.
+        self.bodies = (None, None, None, keys, keys, keys, [1], None, None)
         self.batch = mujoco_batch.Batch(model.mj, size, threads)
         self.qpos = self.batch.bind("qpos")
         self.qvel = self.batch.bind("qvel")
@@ -136,11 +138,14 @@ class _Batch:
         A simulation that MuJoCo gives up on, or whose state is not finite to begin
         with, comes back as NaN: the environment ends that episode by itself.
         """
+        # A fresh array each time: JAX may keep what a callback returns. Rows that were
+        # not asked for have no meaning, but are not left to chance.
+        out = np.zeros((self.size, self.row_size), np.float32)
         rows = np.arange(self.size) if ids is None else ids
-        bad = ~np.isfinite(self.qpos[rows]).all(1) | ~np.isfinite(self.qvel[rows]).all(
-            1
-        )
-        bad |= ~np.isfinite(self.ctrl[rows]).all(1)
+        if not rows.size:
+            return out
+        inputs = (self.qpos[rows], self.qvel[rows], self.ctrl[rows])
+        bad = ~np.all([np.isfinite(x).all(1) for x in inputs], axis=0)
         good = rows[~bad]
         failed = rows[bad]
         if good.size:
@@ -152,23 +157,14 @@ class _Batch:
                     self.batch.forward(selected, stage=_ACC)
             except mujoco_batch.SimulationError as error:
                 failed = np.concatenate([failed, error.ids])
-        # A fresh array each time: JAX may keep what a callback returns.
-        out = np.empty((self.size, self.row_size), np.float32)
-        xpos, xquat, cvel, com, sensordata, actuator_force = self.fields
-        values = (
-            self.qpos,
-            self.qvel,
-            self.warmstart,
-            xpos[:, self.ids],
-            xquat[:, self.ids],
-            cvel[:, self.ids],
-            com[:, 1],
-            sensordata,
-            actuator_force,
-        )
+        values = (self.qpos, self.qvel, self.warmstart, *self.fields)
+        where = slice(None) if ids is None else ids
         with np.errstate(over="ignore", invalid="ignore"):
-            for part, value in zip(self.slices, values, strict=True):
-                out[:, part] = value.reshape(self.size, -1)
+            for part, value, bodies in zip(
+                self.slices, values, self.bodies, strict=True
+            ):
+                wanted = value[where] if bodies is None else value[where][:, bodies]
+                out[where, part] = wanted.reshape(len(rows), -1)
         out[failed] = np.nan
         return out
 

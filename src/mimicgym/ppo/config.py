@@ -103,9 +103,9 @@ PPO_PRESETS = {
     "quick": LearnerPreset(
         replace(
             PPOConfig(),
-            epochs=4,
+            epochs=3,
             init_std=0.5,
-            hidden=(256, 256, 128),
+            hidden=(256, 128, 128),
             kl_low=0.015,
             kl_high=0.06,
             gamma=0.97,

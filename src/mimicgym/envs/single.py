@@ -7,12 +7,15 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 
+from mimicgym.envs import infos
 from mimicgym.envs import spaces as adapt
-from mimicgym.envs.batch import BatchedEnv, BatchState, next_keys
+from mimicgym.envs.batch import BatchState
 from mimicgym.envs.display import Display
-from mimicgym.errors import UserError, unknown_name
+from mimicgym.envs.make import env_config
+from mimicgym.envs.programs import next_keys, program
 
 
 class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
@@ -20,9 +23,13 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
 
     An episode follows a clip from a random frame. It is terminated by a failure and
     truncated at the clip's end. Observations are float32: the actor's vector, or with
-    `observation="dict"` a dictionary of "actor" and "critic". Actions are in [-1, 1],
-    see `envs.spaces.action_space`. Infos hold numbers only: clip, frame, and this
-    step's reward terms, errors and causes of termination.
+    `observation="dict"` a dictionary of "actor" and "critic". Actions are in [-1, 1]
+    and stand for plus and minus `control.action_clip` (see `envs.spaces.action_space`):
+    a policy of `mimicgym train` acts in units of the latter, so divide by it. Infos
+    hold numbers only: clip, frame, and by kind this step's reward terms, errors and
+    causes of termination.
+
+    A copy by pickle has the same options, and starts with a reset.
 
     Args (JSON types, so that a spec can be stored):
       motion: an embedded clip or a file, or a list of them.
@@ -59,25 +66,18 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
             width,
             height,
         )
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise unknown_name(
-                "render_mode", render_mode, self.metadata["render_modes"]
-            )
-        self.env = adapt.make_tracking_env(
-            preset=preset,
-            motion=motion,
-            robot=robot,
-            engine=engine,
-            overrides=overrides,
+        adapt.check_render_mode(render_mode, self.metadata["render_modes"])
+        config = env_config(
+            preset, motion=motion, robot=robot, engine=engine, overrides=overrides
         )
+        self._program = program(config, 1, autoreset="disabled")
+        self.env = self._program.env
+        self.metadata = adapt.metadata(type(self).metadata, self.env)
         self.observation_space = adapt.observation_space(self.env, observation)
         self.action_space = adapt.action_space(self.env)
         self.render_mode = render_mode
         self._kind = observation
         self._display = Display(self.env, render_mode, width, height)
-        batched = BatchedEnv(self.env, 1, autoreset="disabled")
-        self._reset = jax.jit(batched.reset)
-        self._step = jax.jit(batched.step)
         self._batch: BatchState | None = None
 
     def reset(
@@ -85,35 +85,37 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
     ) -> tuple[Any, dict[str, Any]]:
         """Start an episode. Without a seed, randomness goes on where it was."""
         super().reset(seed=seed)
+        adapt.check_options(options, ())
         if seed is not None:
-            keys = jax.random.key(seed)[None]
+            keys = adapt.seed_keys([seed])
         elif self._batch is not None:
             keys = next_keys(self._batch.state.key)
         else:
-            keys = jax.random.key(int(self.np_random.integers(2**31)))[None]
-        self._batch = self._reset(keys)
+            keys = adapt.seed_keys(self.np_random.integers(2**32, size=1))
+        self._batch = batch = self._program.reset(keys)
         if self.render_mode == "human":
             self.render()
-        return self._observe(), adapt.scalars(_row(adapt.reset_info(self._batch.state)))
+        return self._observe(batch), infos.numbers(infos.reset_info(batch.state))
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One control step of 0.02 s. action (A,) in [-1, 1]."""
+        """One control step, 0.02 s by default. action (A,) in [-1, 1]."""
         if self._batch is None:
-            raise UserError("step was called before reset")
+            raise ResetNeeded("step was called before reset")
         checked = adapt.task_action(self.env, action, (self.env.action_size,))
-        self._batch = self._step(self._batch, jnp.asarray(checked[None]))
+        self._batch = batch = self._program.step(
+            self._batch, jnp.asarray(checked[None])
+        )
         reward, terminated, truncated = jax.device_get(
-            (self._batch.reward, self._batch.terminated, self._batch.truncated)
+            (batch.reward, batch.terminated, batch.truncated)
         )
         if self.render_mode == "human":
             self.render()
-        info = adapt.scalars(_row(adapt.step_info(self._batch.state)))
         return (
-            self._observe(),
+            self._observe(batch),
             float(reward[0]),
             bool(terminated[0]),
             bool(truncated[0]),
-            info,
+            infos.numbers(infos.step_info(batch.state)),
         )
 
     def render(self) -> np.ndarray | None:
@@ -124,18 +126,14 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
             )
             return None
         if self._batch is None:
-            raise UserError("render was called before reset")
+            raise ResetNeeded("render was called before reset")
         frames = self._display.show(self._batch.state)
         return None if frames is None else frames[0]
 
     def close(self) -> None:
+        """Close the window, if there is one."""
         self._display.close()
 
-    def _observe(self) -> Any:
-        assert self._batch is not None
-        groups = {k: np.array(v[0]) for k, v in jax.device_get(self._batch.obs).items()}
+    def _observe(self, batch: BatchState) -> Any:
+        groups = {k: np.array(v[0]) for k, v in jax.device_get(batch.obs).items()}
         return adapt.pick(groups, self._kind)
-
-
-def _row(info: dict[str, Any]) -> dict[str, Any]:
-    return jax.tree.map(lambda x: x[0], jax.device_get(info))

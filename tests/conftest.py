@@ -7,8 +7,9 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 import mimicgym  # noqa: F401  (sets what XLA needs on a CPU)
 
-import jax  # noqa: I001
+# isort: split
 
+import jax
 import pytest
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()

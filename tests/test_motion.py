@@ -151,7 +151,7 @@ def test_round_trip_of_any_clip(tmp_path_factory, frames, fps, joints, seed):
 
 
 def test_saving_under_another_name_or_a_bad_clip_is_refused(tmp_path):
-    with pytest.raises(MotionError, match="ends in .npz"):
+    with pytest.raises(MotionError, match=r"ends in \.npz"):
         save_motion(clip(), tmp_path / "turn.csv")
     with pytest.raises(MotionError, match="fps is 0"):
         save_motion(clip(fps=0.0), tmp_path / "turn.npz")
@@ -466,7 +466,7 @@ def test_files_that_can_not_be_read_say_why(tmp_path):
         with pytest.raises(MotionError, match=message) as caught:
             load_motion(str(path))
         assert str(path) in str(caught.value)
-    with pytest.raises(MotionError, match="can not be read|no such motion file"):
+    with pytest.raises(MotionError, match=r"can not be read|no such motion file"):
         load_motion("a" * 5000 + ".npz")
     with pytest.raises(MotionError):
         load_motion("a\0b.npz")
@@ -479,7 +479,7 @@ def test_fps_that_is_given_must_be_positive(fps):
 
 
 def test_unknown_quaternion_order_is_refused_for_every_format():
-    with pytest.raises(UserError, match="unknown quat_order 'xzyw'.*wxyz, xyzw"):
+    with pytest.raises(UserError, match=r"unknown quat_order 'xzyw'.*wxyz, xyzw"):
         load_motion("wave", quat_order="xzyw")
 
 

@@ -414,7 +414,7 @@ def test_a_clip_that_is_too_short_at_the_control_rate(g1):
     motion = replace(swaying(), fps=200.0)
     short = replace(motion, qpos=motion.qpos[:5])
     with pytest.raises(
-        MotionError, match="swaying: 0.02 s give 2 frames of 0.02 s; at least 3"
+        MotionError, match=r"swaying: 0\.02 s give 2 frames of 0\.02 s; at least 3"
     ):
         build_reference([short], g1, dt_s=DT)
 

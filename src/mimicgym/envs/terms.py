@@ -166,5 +166,6 @@ def feet_after_step(feet: FeetState, foot_force_w: jax.Array, dt_s: float) -> Fe
     landed_before = feet.contact | feet.last_contact
     # A foot that was down has no flight to end; its clock starts over.
     clock_s = jnp.where(landed_before, 0.0, feet.air_time_s) + dt_s
-    touchdown = down & ~landed_before
+    # A flight from before the episode has no known length, so its end does not count.
+    touchdown = down & ~landed_before & (feet.air_time_s > 0)
     return FeetState(contact, feet.contact, touchdown, clock_s)

@@ -1,0 +1,113 @@
+"""Robot states and reference frames for terms to judge, and plain environments."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mimicgym.configs import override
+from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.terms import Facts, FeetState
+from mimicgym.physics import RobotState
+from mimicgym.reference import RefFrame
+from mimicgym.robot import build_model, get_robot
+
+DT_S = 0.02
+
+
+@functools.cache
+def body_model(robot: str = "g1_23dof"):
+    return build_model(get_robot(robot), collisions="body", visuals=False)
+
+
+def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    quat = rng.normal(size=(*shape, 4))
+    return quat / np.linalg.norm(quat, axis=-1, keepdims=True)
+
+
+def random_frame(model, rng: np.random.Generator) -> RefFrame:
+    """Numbers without physical sense: terms look at nothing else."""
+    bodies, joints = len(model.key_body_ids), model.num_joints
+
+    def real(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    quats = unit(rng, bodies).astype(np.float32)
+    return RefFrame(
+        root_pos_w=real(3),
+        root_quat_w=quats[0],
+        root_lin_vel_w=real(3),
+        root_ang_vel_w=real(3),
+        joint_pos=real(joints),
+        joint_vel=real(joints),
+        body_pos_w=real(bodies, 3),
+        body_quat_w=quats,
+        body_lin_vel_w=real(bodies, 3),
+        body_ang_vel_w=real(bodies, 3),
+        foot_contact=np.array([True, False]),
+    )
+
+
+def robot_on(frame: RefFrame, model) -> RobotState:
+    """A robot that does what the frame says, touches nothing and has limp motors."""
+    shared = {
+        field.name: getattr(frame, field.name)
+        for field in dataclasses.fields(frame)
+        if field.name != "foot_contact"
+    }
+    return RobotState(
+        **shared,
+        joint_torque=np.zeros(model.num_joints, np.float32),
+        contact_force_w=np.zeros((len(model.contact_bodies), 3), np.float32),
+    )
+
+
+def offer(model, robot: RobotState, ref: RefFrame, **changes) -> dict:
+    """What the environment offers to terms, see `mimicgym.envs.terms`."""
+    still = np.zeros(model.num_joints, np.float32)
+    return {
+        "robot": robot,
+        "ref": ref,
+        "next_ref": ref,
+        "facts": Facts.of(model),
+        "action": still,
+        "last_action": still,
+        "last_last_action": still,
+        "feet": FeetState(
+            contact=ref.foot_contact,
+            last_contact=ref.foot_contact,
+            touchdown=np.zeros(2, bool),
+            air_time_s=np.zeros(2, np.float32),
+        ),
+        "phase": jnp.float32(0.25),
+        "step": jnp.int32(10),
+        "dt_s": DT_S,
+    } | changes
+
+
+class Setting:
+    """An environment with its functions vmapped and jitted."""
+
+    def __init__(self, env):
+        self.env = env
+        self.reset = jax.jit(jax.vmap(env.reset))
+        self.reset_at = jax.jit(jax.vmap(env.reset, in_axes=(0, None, None)))
+        self.step = jax.jit(jax.vmap(env.step))
+
+
+# Native everywhere, and nothing random but the start.
+PLAIN = override(
+    EnvConfig(),
+    {
+        "engine": "native",
+        "threads": 1,
+        "motion.clips": ["wave", "squat"],
+        "observation.noise": False,
+    },
+)
+
+
+def keys(n: int, seed: int = 0) -> jax.Array:
+    return jax.random.split(jax.random.key(seed), n)

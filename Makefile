@@ -16,6 +16,7 @@ train: $(VENV)/.installed
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+	MIMICGYM_EXAMPLE_MINUTES=0.1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=240 examples
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 3000
@@ -35,9 +36,9 @@ build: $(VENV)/.dev
 	build/wheel-env/bin/python -m pip install --quiet dist/*.whl
 	cd build && wheel-env/bin/python ../tests/smoke_test.py
 
-# Render the notebooks from their sources.
+# Render the notebooks from their sources, with trainings of full length.
 notebooks: $(VENV)/.dev
-	$(BIN)/jupytext --to ipynb --execute examples/*.py
+	cd examples && ../$(BIN)/jupytext --to ipynb --execute *.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

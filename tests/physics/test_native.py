@@ -328,7 +328,10 @@ def test_a_state_that_is_no_number_stays_alone(case, native, native_step, field,
 
 
 @pytest.mark.parametrize("speed", [1e7, 1e20, 1e38])
-def test_a_diverging_state_stays_alone(case, native, native_step, speed):
+def test_a_diverging_state_stays_alone(
+    case, native, native_step, speed, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log of its warnings
     qvel = case.qvel.copy()
     qvel[3] = speed
     physics, robot = native.step(
@@ -342,6 +345,23 @@ def test_a_diverging_state_stays_alone(case, native, native_step, speed):
         (physics, robot),
         native_step,
     )
+
+
+def test_a_simulation_that_mujoco_gives_up_on_stays_alone(case, model, native_step):
+    engine = NativeEngine(model)
+    step = jax.jit(jax.vmap(engine.step))
+    jax.block_until_ready(step(case.physics, case.ctrl))
+    # A transmission that there is not: an error in that one simulation.
+    kinds = engine._batches[8].batch.expand("actuator_trntype")
+    kinds[3] = 99
+    found = jax.block_until_ready(step(case.physics, case.ctrl))
+    kinds[3] = model.mj.actuator_trntype
+    others = np.arange(8) != 3
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(native_step), strict=True):
+        assert np.all(np.isnan(a[3]))
+        np.testing.assert_array_equal(a[others], b[others])
+    again = step(case.physics, case.ctrl)
+    jax.tree.map(np.testing.assert_array_equal, again, native_step)
 
 
 def test_all_finite():

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from mimicgym.bench import bench
+from mimicgym.cli.show import make_console
 from mimicgym.envs.make import env_config, make_env
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     low, high = result.ratio_spread
     table.add_row("ratio", f"{result.ratio:.2f}  ({low:.2f} to {high:.2f})")
     table.add_row("compile", f"{result.compile_s:.1f} s")
-    Console().print(table)
+    make_console().print(table)
     if args.json_file:
         args.json_file.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
     return 0

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
-from mimicgym.cli.show import evaluation_table
+from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
 from mimicgym.evaluate import evaluate, evaluation_config
 from mimicgym.run import RunFolder, load_policy
@@ -37,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     if args.engine is not None:
         config = replace(config, engine=args.engine)
     evaluation = evaluate(make_env(evaluation_config(config)), load_policy(args.run))
-    Console().print(evaluation_table(evaluation))
+    make_console().print(evaluation_table(evaluation))
     if args.json_file:
         args.json_file.write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n")
     return 0

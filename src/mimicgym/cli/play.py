@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
-from mimicgym.cli.show import evaluation_table
+from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
 from mimicgym.envs.window import has_screen
 from mimicgym.errors import UserError, unknown_name
@@ -52,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         raise unknown_name("clip of this run", args.clip, names)
     clip = 0 if args.clip is None else names.index(args.clip)
     evaluation = evaluate(env, load_policy(args.run))
-    console = Console()
+    console = make_console()
     console.print(evaluation_table(evaluation))
     robot = get_robot(config.robot)
     qpos, ghost = evaluation.qpos[clip], evaluation.reference_qpos[clip]

@@ -1,8 +1,20 @@
 """What several commands print."""
 
+from rich.console import Console
 from rich.table import Table
 
 from mimicgym.evaluate import Evaluation, format_table
+
+# Wide enough for the tables, for output that goes to a file.
+_FILE_WIDTH = 120
+
+
+def make_console() -> Console:
+    """A console as wide as the terminal."""
+    console = Console(soft_wrap=True)
+    return (
+        console if console.is_terminal else Console(width=_FILE_WIDTH, soft_wrap=True)
+    )
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:

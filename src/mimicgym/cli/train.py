@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mimicgym.cli.show import evaluation_table
+from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.presets import env_preset
 from mimicgym.errors import UserError, unknown_name
@@ -63,7 +63,7 @@ class TrainArgs:
 
 def main(argv: Sequence[str]) -> int:
     args = parse(argv)
-    console = Console()
+    console = make_console()
     iterations, seconds = args.iterations, None
     if args.minutes is not None:
         if not args.minutes > 0:

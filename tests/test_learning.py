@@ -1,9 +1,37 @@
-"""Whole trainings: minutes each, run with `make test-slow`."""
+"""Learning on the real task. Whole trainings take minutes: `make test-slow`."""
 
+from dataclasses import replace
+
+import jax
+import numpy as np
 import pytest
 
+from mimicgym.envs.batch import BatchedEnv
+from mimicgym.envs.make import make_env
+from mimicgym.ppo import Learner
 from mimicgym.run import run_config
 from mimicgym.train import train
+
+
+def test_an_iteration_is_compiled_once_and_moves_the_policy():
+    config = run_config("quick", motion="wave", engine="native")
+    ppo = replace(config.ppo, hidden=(16,), num_steps=4, epochs=1, minibatches=2)
+    learner = Learner(BatchedEnv(make_env(config.env), 4), ppo)
+    state = learner.init(jax.random.key(0))
+    before = jax.device_get(state.params["actor"])
+    for _ in range(3):
+        state, metrics = learner.iterate(state)
+    assert learner.iterate._cache_size() == 1
+    moved = jax.tree.map(
+        lambda a, b: float(np.abs(a - b).max()),
+        before,
+        jax.device_get(state.params["actor"]),
+    )
+    assert min(jax.tree.leaves(moved)) > 0
+    assert np.isfinite([float(x) for x in metrics.values() if x == x]).all()
+    # Three iterations of four steps each.
+    assert int(state.iteration) == 3
+    assert int(state.batch.state.step.max()) <= 12
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
 """What these tests share. A program is compiled once for the same options."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
+import jax
 import numpy as np
 import pytest
 from gymnasium.vector import VectorEnv
@@ -19,6 +19,14 @@ OPTIONS: dict[str, Any] = {
 }
 # A TimeLimit on one side, BatchedEnv's own on the other.
 LIMIT = 45
+
+
+@pytest.fixture(scope="package", autouse=True)
+def compile_quickly() -> Iterator[None]:
+    """Compiling is most of the time here, and speed of what comes of it is none."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def make_vec(num_envs: int = 3, **options: Any) -> VectorEnv:
@@ -53,23 +61,19 @@ def assert_same(ours: Any, theirs: Any, path: str = "") -> None:
         assert ours.keys() == theirs.keys(), path
         for key in ours:
             assert_same(ours[key], theirs[key], f"{path}/{key}")
-    elif isinstance(ours, tuple) or getattr(ours, "dtype", None) == np.dtype(object):
+    elif isinstance(ours, tuple | list) or _holds_objects(ours):
         assert len(ours) == len(theirs), path
         for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert_same(a, b, f"{path}[{i}]")
-    elif isinstance(ours, np.ndarray):
+    elif isinstance(ours, np.ndarray | np.generic):
         assert ours.dtype == theirs.dtype, path
-        if ours.dtype == np.float32 or ours.dtype == np.float64:
-            np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-4, err_msg=path)
-        else:
-            np.testing.assert_array_equal(ours, theirs, err_msg=path)
+        tolerance = 2e-4 if np.issubdtype(ours.dtype, np.floating) else 0
+        np.testing.assert_allclose(
+            ours, theirs, rtol=tolerance, atol=tolerance, err_msg=path
+        )
     else:
         assert ours == theirs, path
 
 
-@pytest.fixture
-def as_gymnasium_warns() -> Iterator[None]:
-    """Gymnasium's logger warns through `warnings`; all of it is an error here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+def _holds_objects(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.dtype(object)

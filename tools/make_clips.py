@@ -108,7 +108,7 @@ class Stand:
     def move(
         self, targets: Targets, weight: np.ndarray, pose: dict[str, float]
     ) -> None:
-        """Blend joints from where they are towards `pose` by `weight` (T,) in [0, 1]."""
+        """Blend joints from where they are to `pose` by `weight` (T,) in [0, 1]."""
         for name, angle in pose.items():
             for i in self.indices(name):
                 column = targets.joint_rad[:, i]
@@ -198,7 +198,7 @@ CLIPS: dict[str, tuple[Callable[[Stand], Targets], str]] = {
 
 
 def solve(stand: Stand, targets: Targets) -> np.ndarray:
-    """(T, 36) qpos that meets the targets; an error names the first frame that fails."""
+    """(T, 36) qpos that meets the targets; errors name the first frame that fails."""
     model = stand.model
     feet = [mink.FrameTask(foot, "body", 100.0, 30.0) for foot in FEET]
     com = mink.ComTask(cost=[30.0, 30.0, 0.0])

@@ -107,6 +107,7 @@ def test_zero_switches_a_cause_off(judged, model):
     ("changes", "message"),
     [
         ({"tracking_error": -0.1}, r"termination\.tracking_error is -0\.1"),
+        ({"tracking_error": np.nan}, r"termination\.tracking_error is nan"),
         ({"foot_force": -1.0}, r"termination\.foot_force is -1\.0"),
         ({"max_steps": -5}, r"termination\.max_steps is -5"),
         (

@@ -56,7 +56,7 @@ class Terminations:
 
     def __init__(self, cfg: TerminationConfig, model: RobotModel):
         for name in ("tracking_error", "foot_force", "max_steps"):
-            if getattr(cfg, name) < 0:
+            if not getattr(cfg, name) >= 0:  # NaN too
                 raise UserError(
                     f"termination.{name} is {getattr(cfg, name)}; positive, or 0 (off)"
                 )

@@ -341,7 +341,7 @@ def _check_reset(cfg: ResetConfig) -> None:
         raise unknown_name("reset.sampling", cfg.sampling, SAMPLINGS)
     for name in ("joint_pos", "joint_vel", "root_xy", "root_z", "root_rot"):
         value = getattr(cfg, f"{name}_std")
-        if value < 0:
+        if not value >= 0:  # NaN too
             raise UserError(f"reset.{name}_std is {value}; it can not be negative")
 
 

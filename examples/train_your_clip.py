@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 import mimicgym
-from mimicgym.evaluate import evaluation_config
+from mimicgym.evaluation import evaluation_config
 from mimicgym.play import save_film
 from mimicgym.robot import get_robot
 

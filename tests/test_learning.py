@@ -10,7 +10,7 @@ from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import make_env
 from mimicgym.ppo import Learner
 from mimicgym.run import run_config
-from mimicgym.train import train
+from mimicgym.training import train
 
 
 def test_an_iteration_is_compiled_once_and_moves_the_policy():

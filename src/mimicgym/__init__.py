@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from mimicgym.envs.config import EnvConfig
     from mimicgym.envs.make import env_config, make_env
     from mimicgym.envs.tracking import TrackingEnv
-    from mimicgym.evaluate import evaluate
+    from mimicgym.evaluation import evaluate
     from mimicgym.motion import Motion, load_motion
     from mimicgym.ppo import Learner, PPOConfig
     from mimicgym.run import load_policy, run_config
-    from mimicgym.train import train
+    from mimicgym.training import train
 
 __version__ = metadata.version("mimicgym")
 
@@ -36,12 +36,12 @@ _LAZY = {
     "PPOConfig": "mimicgym.ppo",
     "TrackingEnv": "mimicgym.envs.tracking",
     "env_config": "mimicgym.envs.make",
-    "evaluate": "mimicgym.evaluate",
+    "evaluate": "mimicgym.evaluation",
     "load_motion": "mimicgym.motion",
     "load_policy": "mimicgym.run",
     "make_env": "mimicgym.envs.make",
     "run_config": "mimicgym.run",
-    "train": "mimicgym.train",
+    "train": "mimicgym.training",
 }
 
 __all__ = [  # noqa: RUF022
@@ -68,8 +68,8 @@ register_environments()
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'mimicgym' has no attribute {name!r}")
-    # `mimicgym.train` is a module as well as the function in it: the name is bound
-    # here, once, to the function.
+    # No public name may be that of a module as well: importing the module would put
+    # it in the name's place.
     value = getattr(importlib.import_module(_LAZY[name]), name)
     globals()[name] = value
     return value

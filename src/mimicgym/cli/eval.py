@@ -10,7 +10,7 @@ import tyro
 
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
-from mimicgym.evaluate import evaluate, evaluation_config
+from mimicgym.evaluation import evaluate, evaluation_config
 from mimicgym.run import RunFolder, load_policy
 
 

@@ -13,7 +13,7 @@ from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
 from mimicgym.envs.window import has_screen
 from mimicgym.errors import UserError, unknown_name
-from mimicgym.evaluate import evaluate, evaluation_config
+from mimicgym.evaluation import evaluate, evaluation_config
 from mimicgym.play import save_film, show_window
 from mimicgym.robot import get_robot
 from mimicgym.run import RunFolder, load_policy

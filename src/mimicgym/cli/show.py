@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from mimicgym.evaluate import Evaluation, format_table
+from mimicgym.evaluation import Evaluation, format_table
 
 # Wide enough for the tables, for output that goes to a file.
 _FILE_WIDTH = 120

@@ -23,8 +23,8 @@ from mimicgym.errors import UserError, unknown_name
 from mimicgym.ppo import PPOConfig, ppo_preset
 from mimicgym.report import sparkline
 from mimicgym.run import RunConfig, RunFolder
-from mimicgym.train import Progress as TrainProgress
-from mimicgym.train import train
+from mimicgym.training import Progress as TrainProgress
+from mimicgym.training import train
 
 PRESETS = ("quick", "default")
 DEFAULT_MINUTES = 10.0

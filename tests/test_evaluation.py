@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mimicgym.envs.make import env_config, make_env
-from mimicgym.evaluate import evaluate, evaluation_config
+from mimicgym.evaluation import evaluate, evaluation_config
 
 CONFIG = env_config("default", motion=("wave", "squat"), engine="native")
 

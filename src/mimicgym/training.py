@@ -11,7 +11,7 @@ from mimicgym.configs import difference
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import make_env
 from mimicgym.errors import UserError
-from mimicgym.evaluate import Evaluation, evaluate, evaluation_config
+from mimicgym.evaluation import Evaluation, evaluate, evaluation_config
 from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner

@@ -6,6 +6,9 @@ import numpy as np
 from mimicgym.robot import Robot, build_model
 
 GHOST_RGBA = (0.25, 0.65, 1.0, 0.35)
+# A little smaller than the robot, so that it shows where the two differ and does not
+# flicker where they coincide.
+_GHOST_SCALE = 0.94
 _VISUAL_GROUP = 2
 
 
@@ -67,7 +70,7 @@ def add_ghost(
         mujoco.mjv_initGeom(
             geom,
             type=model.geom_type[i],
-            size=model.geom_size[i],
+            size=_GHOST_SCALE * model.geom_size[i],
             pos=data.geom_xpos[i],
             mat=data.geom_xmat[i],
             rgba=rgba,

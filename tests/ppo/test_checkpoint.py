@@ -1,15 +1,19 @@
 """Saving and going on."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 from mimicgym.errors import UserError
-from mimicgym.ppo import Checkpoints, Learner, policy_of
+from mimicgym.ppo import Checkpoints, Learner, LearnerState, policy_of
 from tests.ppo.probes import Probe
 from tests.ppo.test_learner import CONFIG
+
+PROBE = Probe("both")
 
 
 def leaves(state) -> list[np.ndarray]:
@@ -26,54 +30,110 @@ def iterate(learner, state, times: int):
     return state
 
 
-def test_going_on_equals_not_having_stopped(tmp_path):
-    learner = Learner(Probe("both"), CONFIG)
-    whole = iterate(learner, learner.init(jax.random.key(0)), 6)
+@pytest.fixture(scope="module")
+def learner() -> Learner:
+    return Learner(PROBE, CONFIG)
 
-    state = iterate(learner, learner.init(jax.random.key(0)), 3)
+
+@pytest.fixture(scope="module")
+def state(learner) -> LearnerState:
+    """After three iterations; not to be iterated, which would use it up."""
+    return iterate(learner, learner.init(jax.random.key(0)), 3)
+
+
+@pytest.fixture
+def checkpoints(state, tmp_path) -> Checkpoints:
+    """A folder with that state in it, for the robot "g1_23dof"."""
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    assert checkpoints.save(state, CONFIG, {"robot": "probe"}) == 3
+    assert checkpoints.save(state, CONFIG, {"robot": "g1_23dof"}) == 3
+    return checkpoints
 
-    fresh = Learner(Probe("both"), CONFIG)
-    template = fresh.init(jax.random.key(9))
-    restored = Checkpoints(tmp_path / "checkpoints").restore(3, template)
-    resumed = iterate(fresh, restored, 3)
+
+def fresh(probe=PROBE, config=CONFIG) -> LearnerState:
+    return Learner(probe, config).init(jax.random.key(9))
+
+
+def test_going_on_equals_not_having_stopped(learner, checkpoints):
+    whole = iterate(learner, learner.init(jax.random.key(0)), 6)
+    # As in another process: another learner, and a state of another seed to restore to.
+    again = Learner(PROBE, CONFIG)
+    folder = Checkpoints(checkpoints.folder)
+    restored = folder.restore(folder.latest(), again.init(jax.random.key(9)))
+    resumed = iterate(again, restored, 3)
     for a, b in zip(leaves(whole), leaves(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_policy_alone(tmp_path):
-    learner = Learner(Probe("both"), CONFIG)
-    state = iterate(learner, learner.init(jax.random.key(0)), 2)
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state, CONFIG, {"robot": "probe"})
-    loaded = checkpoints.policy(checkpoints.latest(), CONFIG, robot="probe")
+def test_the_policy_alone(state, checkpoints):
+    loaded = checkpoints.policy(3, CONFIG, robot="g1_23dof")
     obs = jax.numpy.linspace(-1, 1, 5)[:, None]
     np.testing.assert_array_equal(loaded(obs), policy_of(state, CONFIG)(obs))
 
 
-def test_only_the_newest_are_kept(tmp_path):
-    learner = Learner(Probe("constant"), CONFIG)
-    state = learner.init(jax.random.key(0))
+def test_only_the_newest_are_kept(state, tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    for _ in range(5):
-        state = iterate(learner, state, 1)
-        checkpoints.save(state, CONFIG, {})
+    for i in range(1, 6):
+        checkpoints.save(state.replace(iteration=jax.numpy.int32(i)), CONFIG, {})
     kept = sorted(int(p.name) for p in tmp_path.iterdir() if p.name.isdigit())
     assert kept == [3, 4, 5]
     assert checkpoints.latest() == 5
 
 
-def test_what_does_not_belong_is_refused(tmp_path):
-    learner = Learner(Probe("constant"), CONFIG)
-    state = iterate(learner, learner.init(jax.random.key(0)), 1)
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state, CONFIG, {"robot": "g1_23dof"})
-    with pytest.raises(UserError, match=r"robot 'g1_23dof', here it is 'g1_29dof'"):
-        checkpoints.policy(1, CONFIG, robot="g1_29dof")
-    wider = Learner(replace(Probe("constant"), action_size=2), CONFIG)
+def test_what_does_not_belong_is_refused(state, checkpoints):
+    other = r"robot 'g1_23dof', here it is 'g1_29dof'"
+    with pytest.raises(UserError, match=other):
+        checkpoints.policy(3, CONFIG, robot="g1_29dof")
+    with pytest.raises(UserError, match=other):
+        checkpoints.restore(3, state, robot="g1_29dof")
     with pytest.raises(UserError, match="action_size 1, here it is 2"):
-        checkpoints.restore(1, wider.init(jax.random.key(0)))
+        checkpoints.restore(3, fresh(replace(PROBE, action_size=2)))
+
+
+@pytest.mark.parametrize(
+    ("probe", "config", "message"),
+    [
+        (
+            PROBE,
+            replace(CONFIG, hidden=(16,)),
+            r"has learner\.params\.actor\.params\.Dense_0\.bias float32\(32,\),"
+            r" here it is float32\(16,\)$",
+        ),
+        (
+            PROBE,
+            replace(CONFIG, hidden=(32, 32)),
+            r"has learner\.params\.\S+ .* here it is",
+        ),
+        (
+            replace(PROBE, num_envs=32),
+            CONFIG,
+            r"has learner\.batch\.\S+ \w+\(64.* here it is \w+\(32",
+        ),
+    ],
+)
+def test_another_structure_is_named_in_one_line(checkpoints, probe, config, message):
+    with pytest.raises(UserError, match=message):
+        checkpoints.restore(3, fresh(probe, config))
+
+
+def test_another_policy_is_named_in_one_line(checkpoints):
+    wider = replace(CONFIG, hidden=(16,))
+    with pytest.raises(UserError, match=r"has policy\.params.* here it is"):
+        checkpoints.policy(3, wider)
+
+
+def test_what_was_not_finished_does_not_count(state, checkpoints):
+    (checkpoints.folder / "7.orbax-checkpoint-tmp" / "learner").mkdir(parents=True)
+    assert checkpoints.latest() == 3
+    assert int(checkpoints.restore(3, state).iteration) == 3
+
+
+def test_what_can_not_be_read_is_named(state, checkpoints):
+    folder: Path = checkpoints.folder
+    with pytest.raises(UserError, match=f"{folder}/2 can not be read"):
+        checkpoints.restore(2, state)
+    shutil.rmtree(folder / "3" / "meta")
+    with pytest.raises(UserError, match=f"{folder}/3 can not be read.*meta"):
+        checkpoints.restore(3, state)
 
 
 def test_no_checkpoint(tmp_path):

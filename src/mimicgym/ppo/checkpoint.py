@@ -4,6 +4,8 @@ Each is written under another name first and renamed when it is complete, so tha
 that exists is whole.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +70,22 @@ class Checkpoints:
 
     def meta(self, iteration: int) -> dict[str, Any]:
         """What a checkpoint belongs to."""
-        with self._manager() as manager:
-            restored = manager.restore(
-                iteration, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
-            )
-        return restored["meta"]
+        return self._read(iteration, "meta", ocp.args.JsonRestore())
 
-    def restore(self, iteration: int, template: LearnerState) -> LearnerState:
-        """The learner's state, for a learner whose fresh state is `template`."""
+    def restore(
+        self, iteration: int, template: LearnerState, **belongs: Any
+    ) -> LearnerState:
+        """The learner's state, for a learner whose fresh state is `template`.
+
+        belongs: entries that its meta must have.
+        """
         sizes = {k: int(v.mean.shape[0]) for k, v in template.obs_stats.items()}
         action_size = template.params["raw_std"].shape[0]
-        self._check(iteration, observation_sizes=sizes, action_size=action_size)
+        self._check(
+            iteration, observation_sizes=sizes, action_size=action_size, **belongs
+        )
         plain = _without_keys(template)
-        with self._manager() as manager:
-            restored = manager.restore(
-                iteration,
-                args=ocp.args.Composite(learner=ocp.args.StandardRestore(plain)),
-            )
-        return _with_keys(restored["learner"], template)
+        return _with_keys(self._read_arrays(iteration, "learner", plain), template)
 
     def policy(self, iteration: int, config: PPOConfig, **belongs: Any) -> Policy:
         """The bare policy. belongs: entries that its meta must have."""
@@ -100,11 +100,7 @@ class Checkpoints:
                 "stats": init_stats(sizes["actor"]),
             }
         )
-        with self._manager() as manager:
-            restored = manager.restore(
-                iteration,
-                args=ocp.args.Composite(policy=ocp.args.StandardRestore(template)),
-            )["policy"]
+        restored = self._read_arrays(iteration, "policy", template)
         return Policy(restored["params"], restored["stats"], config, action_size)
 
     def _check(self, iteration: int, **belongs: Any) -> None:
@@ -116,14 +112,60 @@ class Checkpoints:
                     f" {meta.get(name)!r}, here it is {wanted!r}"
                 )
 
+    def _read_arrays(self, iteration: int, item: str, template: Any) -> Any:
+        """One of a checkpoint's trees, which has to be like `template`.
+
+        Orbax itself would tell of another structure in pages.
+        """
+        with self._reading(iteration) as manager:
+            stored = manager.item_metadata(iteration)[item]
+        there = {} if stored is None else _shapes(stored.tree)
+        here = _shapes(template)
+        for name in [*here, *there]:
+            if there.get(name) != here.get(name):
+                raise UserError(
+                    f"the checkpoint {self.folder / str(iteration)} has {item}.{name}"
+                    f" {there.get(name, 'not at all')}, here it is"
+                    f" {here.get(name, 'not there')}"
+                )
+        return self._read(iteration, item, ocp.args.StandardRestore(template))
+
+    def _read(self, iteration: int, item: str, how: Any) -> Any:
+        with self._reading(iteration) as manager:
+            args = ocp.args.Composite(**{item: how})
+            return manager.restore(iteration, args=args)[item]
+
+    @contextmanager
+    def _reading(self, iteration: int) -> Iterator[ocp.CheckpointManager]:
+        try:
+            with self._manager() as manager:
+                yield manager
+        except (KeyError, OSError, ValueError) as error:
+            raise UserError(
+                f"the checkpoint {self.folder / str(iteration)} can not be read:"
+                f" {str(error).partition(chr(10))[0]}"
+            ) from error
+
     def _manager(self) -> ocp.CheckpointManager:
         return ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=KEEP, enable_async_checkpointing=False
             ),
-            item_names=("learner", "policy", "meta"),
+            item_handlers={
+                "learner": ocp.StandardCheckpointHandler(),
+                "policy": ocp.StandardCheckpointHandler(),
+                "meta": ocp.JsonCheckpointHandler(),
+            },
         )
+
+
+def _shapes(tree: Any) -> dict[str, str]:
+    """What each array of a tree is, such as {"params.raw_std": "float32(23,)"}."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{x.dtype}{x.shape}"
+        for path, x in jax.tree_util.tree_leaves_with_path(tree)
+    }
 
 
 def _is_key(x: Any) -> bool:
@@ -137,7 +179,11 @@ def _without_keys(tree: Any) -> Any:
 
 def _with_keys(tree: Any, template: Any) -> Any:
     return jax.tree.map(
-        lambda x, like: jax.random.wrap_key_data(x) if _is_key(like) else x,
+        lambda x, like: (
+            jax.random.wrap_key_data(x, impl=jax.random.key_impl(like))
+            if _is_key(like)
+            else x
+        ),
         tree,
         template,
     )

@@ -99,3 +99,63 @@ class Probe:
             key,
             clock,
         )
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Five states in a ring, walked round for ever, with reward 1 on entering state 0.
+
+    Episodes start anywhere and are cut off after `length` steps; before that each step
+    fails with probability `fail`. Actions do nothing. As nothing ends by itself without
+    failures, state x is worth gamma^(4 - x) / (1 - gamma^5).
+    """
+
+    num_envs: int = 64
+    length: int = 2
+    fail: float = 0.0
+    action_size: int = 2
+
+    @property
+    def observation_sizes(self) -> dict[str, int]:
+        return {"actor": 3, "critic": 5}
+
+    def _step(self, key, place, clock, final_place, reward, terminated, truncated):
+        def observe(place: jax.Array) -> dict[str, jax.Array]:
+            critic = jax.nn.one_hot(place, 5)
+            return {"actor": critic[:, :3], "critic": critic}
+
+        return ProbeStep(
+            obs=observe(place),
+            final_obs=observe(final_place),
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            metrics={"error/place": final_place.astype(jnp.float32)},
+            episode={"place": 10.0 * final_place},
+            key=key,
+            # Where a row is and for how long, in one number.
+            clock=10 * clock + place,
+        )
+
+    def reset(self, keys: jax.Array) -> ProbeStep:
+        place = jax.vmap(lambda k: jax.random.randint(k, (), 0, 5))(keys)
+        zero = jnp.zeros(self.num_envs)
+        no = jnp.zeros(self.num_envs, bool)
+        return self._step(keys, place, jnp.zeros_like(place), place, zero, no, no)
+
+    def step(self, batch: ProbeStep, action: jax.Array) -> ProbeStep:
+        clock, place = batch.clock // 10 + 1, (batch.clock % 10 + 1) % 5
+        split = jax.vmap(lambda k: jax.random.split(k, 3))(batch.key)
+        terminated = jax.vmap(lambda k: jax.random.bernoulli(k, self.fail))(split[:, 0])
+        truncated = (clock >= self.length) & ~terminated
+        done = terminated | truncated
+        start = jax.vmap(lambda k: jax.random.randint(k, (), 0, 5))(split[:, 1])
+        return self._step(
+            split[:, 2],
+            jnp.where(done, start, place),
+            jnp.where(done, 0, clock),
+            place,
+            (place == 0).astype(jnp.float32),
+            terminated,
+            truncated,
+        )

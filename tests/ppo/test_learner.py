@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from mimicgym.errors import UserError
-from mimicgym.ppo import Learner, PPOConfig, policy_of, train
+from mimicgym.ppo import (
+    PPO_PRESETS,
+    Learner,
+    PPOConfig,
+    policy_of,
+    ppo_preset,
+    train,
+)
 from mimicgym.ppo.rollout import Acting, value_of
-from tests.ppo.probes import Probe
+from tests.ppo.probes import Probe, Ring
 
 CONFIG = PPOConfig(
     num_steps=8,
@@ -72,6 +79,30 @@ def test_a_cut_off_episode_is_worth_what_would_have_come():
     assert value(0.0) == pytest.approx(10.0, abs=0.6)
 
 
+def test_a_cut_off_episode_goes_on_from_its_own_last_observation():
+    """On a ring cut off every second step, the value of the observation before it
+    (rsl_rl's way) or of the next episode's first (what a careless autoreset gives) lead
+    elsewhere, as linear equations show."""
+    gamma = 0.5
+    learner = Learner(Ring(num_envs=128), replace(CONFIG, gamma=gamma, gae_lambda=0.0))
+    state = train(learner, learner.init(jax.random.key(0)), iterations=150)
+    acting = Acting(state.params, state.obs_stats, state.return_stats)
+    learned = value_of(acting, jnp.eye(5), learner.config)
+
+    reward, onward, stay = np.eye(5)[4], np.roll(np.eye(5), 1, axis=1), np.eye(5)
+    anywhere = np.full((5, 5), 0.2)
+
+    def solve(when_cut_off: np.ndarray) -> np.ndarray:
+        follows = (onward + when_cut_off) / 2  # every second step is cut off
+        return np.linalg.solve(np.eye(5) - gamma * follows, reward)
+
+    right = gamma ** np.arange(4, -1, -1) / (1 - gamma**5)
+    np.testing.assert_allclose(solve(onward), right)
+    np.testing.assert_allclose(learned, right, atol=0.02)
+    for wrong in (solve(stay), solve(anywhere)):
+        assert np.abs(learned - wrong).max() > 0.1
+
+
 def test_a_failure_is_worth_nothing_afterwards():
     """1 + 0.9 + 0.81 + 0.729 = 3.439 at the first of four steps, 1 at the last."""
     _, value, _ = run("ending", 200)
@@ -79,7 +110,7 @@ def test_a_failure_is_worth_nothing_afterwards():
     assert value(3.0) == pytest.approx(1.0, abs=0.25)
 
 
-def test_iterate_is_traced_once():
+def test_iterate_is_compiled_once():
     traces = []
 
     class Counting(Probe):
@@ -87,15 +118,37 @@ def test_iterate_is_traced_once():
             traces.append(1)
             return super().step(batch, action)
 
+        def reset(self, keys):
+            # Types that a step returns otherwise would mean another compilation.
+            batch = super().reset(keys)
+            return batch.replace(
+                reward=jnp.broadcast_to(jnp.asarray(0.0), batch.reward.shape),
+                terminated=batch.reward > 0,
+                obs={k: jax.lax.full_like(v, 0.5) for k, v in batch.obs.items()},
+            )
+
     learner = Learner(Counting("both"), CONFIG)
+    state, _ = learner.iterate(learner.init(jax.random.key(0)))
+    # A scan may trace its body more than once, but only within the one compilation.
+    first = len(traces)
+    for _ in range(3):
+        state, _ = learner.iterate(state)
+    assert first == len(traces)
+    assert learner.iterate._cache_size() == 1
+
+
+def test_acting_and_learning_see_the_same():
+    """In an iteration of a single step of gradient descent the policy that learns is
+    the one that acted, if both use the same statistics: no divergence, ratios 1."""
+    config = replace(CONFIG, epochs=1, minibatches=1, learning_rate=1e-2)
+    learner = Learner(Probe("both"), config)
     state = learner.init(jax.random.key(0))
     for _ in range(4):
-        state, _ = learner.iterate(state)
-    first = len(traces)
-    state, _ = learner.iterate(state)
-    assert first == len(traces)
-    # A scan may trace its body more than once, but only within the one compilation.
-    assert learner.iterate._cache_size() == 1
+        before = jax.device_get(state.obs_stats["actor"].mean)
+        state, metrics = learner.iterate(state)
+        assert float(metrics["ppo/kl"]) < 1e-6
+        assert float(metrics["ppo/clip_fraction"]) == 0
+        assert np.any(before != state.obs_stats["actor"].mean)
 
 
 def test_same_seed_same_training():
@@ -151,8 +204,74 @@ def test_every_iteration_is_reported_once_and_in_order():
         ({"hidden": ()}, "ppo.hidden"),
         ({"schedule": "linaer"}, "ppo.schedule"),
         ({"activation": "gelu"}, "ppo.activation"),
+        ({"value_clip": 0.0}, "ppo.value_clip is 0.0"),
+        ({"critic_learning_rate": -1.0}, "ppo.critic_learning_rate is -1.0"),
+        ({"learning_rate": float("nan")}, "ppo.learning_rate is nan"),
+        ({"kl_low": 0.1}, "ppo.kl_low is 0.1, above ppo.kl_high 0.02"),
+        ({"learning_rate_factor": 1.0}, "ppo.learning_rate_factor is 1.0"),
+        ({"entropy_coef": -0.1}, "ppo.entropy_coef is -0.1"),
+        ({"linear_iterations": 0}, "ppo.linear_iterations is 0"),
     ],
 )
 def test_bad_settings_are_named(change, message):
     with pytest.raises(UserError, match=message):
         Learner(Probe("constant"), replace(CONFIG, **change))
+
+
+def test_no_environments():
+    with pytest.raises(UserError, match="0 environments; at least 1"):
+        Learner(Probe("constant", num_envs=0), CONFIG)
+
+
+@pytest.mark.parametrize("name", PPO_PRESETS)
+def test_presets_can_be_run(name):
+    preset = ppo_preset(name)
+    preset.ppo.check(preset.num_envs)
+    assert hash(preset.ppo) == hash(replace(preset.ppo))
+
+
+def test_unknown_preset():
+    with pytest.raises(UserError, match="did you mean 'quick'"):
+        ppo_preset("quik")
+
+
+def test_training_stops_when_asked_and_when_its_time_is_up():
+    learner = Learner(Probe("constant"), CONFIG)
+    state = learner.init(jax.random.key(0))
+    seen = []
+    state = train(
+        learner,
+        state,
+        iterations=1000,
+        should_stop=lambda: len(seen) >= 2,
+        on_iteration=lambda progress, current: seen.append(progress),
+    )
+    # One more was under way when the second was reported.
+    assert int(state.iteration) == 3 == len(seen)
+    train(
+        learner,
+        state,
+        seconds=0.2,
+        on_iteration=lambda progress, current: seen.append(progress),
+    )
+    assert seen[3].seconds < 0.2 <= seen[-1].seconds < 2.0
+    assert seen[-1].steps_per_s > 0
+
+
+def test_divergence_is_not_passed_over():
+    class Broken(Probe):
+        def step(self, batch, action):
+            after = super().step(batch, action)
+            broken = jnp.where(action[:, 0] > 1.0, jnp.nan, after.reward)
+            return after.replace(reward=broken)
+
+    learner = Learner(Broken("constant"), replace(CONFIG, init_std=3.0))
+    seen = []
+    with pytest.raises(UserError, match="diverged in iteration 1: ppo/reward"):
+        train(
+            learner,
+            learner.init(jax.random.key(0)),
+            iterations=3,
+            on_iteration=lambda progress, current: seen.append(progress),
+        )
+    assert seen == []

@@ -5,8 +5,21 @@ from typing import Literal
 
 from mimicgym.errors import UserError, unknown_name
 
-SCHEDULES = ("adaptive", "fixed")
+SCHEDULES = ("adaptive", "fixed", "linear")
 ACTIVATIONS = ("elu", "relu", "tanh", "swish")
+# Where there is a value at all.
+_POSITIVE = (
+    "clip",
+    "value_clip",
+    "learning_rate",
+    "critic_learning_rate",
+    "learning_rate_min",
+    "learning_rate_max",
+    "init_std",
+    "min_std",
+    "max_grad_norm",
+    "action_bound",
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +44,11 @@ class PPOConfig:
     critic_learning_rate: float | None = 1e-3
     """The critic's, which the schedule leaves alone: a policy near its trust region
     wants small steps, a value function does not. None: the actor's."""
-    schedule: Literal["adaptive", "fixed"] = "adaptive"
-    """adaptive: kept where the KL divergence of an update stays in its band."""
+    schedule: Literal["adaptive", "fixed", "linear"] = "adaptive"
+    """adaptive: kept where the KL divergence of an update stays in its band. linear:
+    falls to learning_rate_min over linear_iterations."""
+    linear_iterations: int = 1000
+    """How long the linear schedule takes."""
     kl_low: float = 0.005
     """Below it the learning rate rises."""
     kl_high: float = 0.02
@@ -44,6 +60,9 @@ class PPOConfig:
     entropy_coef: float = 0.0025
     value_coef: float = 1.0
     """Weight of the value loss, whose targets are normalised."""
+    value_clip: float | None = None
+    """If given, a value gains nothing by moving further than this in one iteration, in
+    units of the normalised targets."""
     bounds_coef: float = 0.0005
     """Weight of the penalty on mean actions beyond action_bound."""
     action_bound: float = 8.0
@@ -62,7 +81,9 @@ class PPOConfig:
 
     def check(self, num_envs: int) -> None:
         """`UserError` for a configuration that can not be run."""
-        for name in ("num_steps", "epochs", "minibatches"):
+        if num_envs < 1:
+            raise UserError(f"{num_envs} environments; at least 1")
+        for name in ("num_steps", "epochs", "minibatches", "linear_iterations"):
             if getattr(self, name) < 1:
                 raise UserError(f"ppo.{name} is {getattr(self, name)}; at least 1")
         samples = num_envs * self.num_steps
@@ -74,9 +95,26 @@ class PPOConfig:
         for name in ("gamma", "gae_lambda"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"ppo.{name} is {getattr(self, name)}; from 0 to 1")
-        for name in ("clip", "learning_rate", "init_std", "min_std", "max_grad_norm"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"ppo.{name} is {getattr(self, name)}; above 0")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"ppo.{name} is {value}; above 0")
+        for name in ("entropy_coef", "value_coef", "bounds_coef", "kl_low"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"ppo.{name} is {getattr(self, name)}; at least 0")
+        if not self.learning_rate_factor > 1:
+            raise UserError(
+                f"ppo.learning_rate_factor is {self.learning_rate_factor}; above 1"
+            )
+        for low, high in (
+            ("kl_low", "kl_high"),
+            ("learning_rate_min", "learning_rate_max"),
+        ):
+            if getattr(self, low) > getattr(self, high):
+                raise UserError(
+                    f"ppo.{low} is {getattr(self, low)}, above ppo.{high}"
+                    f" {getattr(self, high)}"
+                )
         if self.init_std < self.min_std:
             raise UserError(
                 f"ppo.init_std is {self.init_std}, below ppo.min_std {self.min_std}"

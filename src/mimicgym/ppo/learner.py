@@ -1,6 +1,5 @@
 """One iteration of PPO as one jitted function of one pytree."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ from flax import struct
 from mimicgym.ppo import network
 from mimicgym.ppo.config import PPOConfig
 from mimicgym.ppo.gae import advantages
-from mimicgym.ppo.loss import Samples, adapt_learning_rate, ppo_loss
+from mimicgym.ppo.loss import Samples, ppo_loss
 from mimicgym.ppo.normalize import RunningStats, init_stats, scale_value, update_stats
 from mimicgym.ppo.protocol import Environment
 from mimicgym.ppo.rollout import (
@@ -22,6 +21,7 @@ from mimicgym.ppo.rollout import (
     observed,
     value_of,
 )
+from mimicgym.ppo.schedule import adapt_learning_rate, starting_rate
 
 
 @struct.dataclass
@@ -56,12 +56,12 @@ class Learner:
             optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam()
         )
         self.iterate = jax.jit(self._iterate, donate_argnums=0)
+        self._start = jax.jit(self._init)
 
     def init(self, key: jax.Array) -> LearnerState:
         """The state before the first iteration."""
-        return self._init(key)
+        return self._start(key)
 
-    @partial(jax.jit, static_argnums=0)
     def _init(self, key: jax.Array) -> LearnerState:
         env, config = self.env, self.config
         params_key, env_key, key = jax.random.split(key, 3)
@@ -74,7 +74,7 @@ class Learner:
             return_stats=init_stats(),
             learning_rate=jnp.float32(config.learning_rate),
             key=key,
-            batch=env.reset(jax.random.split(env_key, env.num_envs)),
+            batch=_strong(env.reset(jax.random.split(env_key, env.num_envs))),
             iteration=jnp.int32(0),
         )
 
@@ -126,7 +126,7 @@ class Learner:
             return_stats=return_stats,
             learning_rate=rate,
             key=key,
-            batch=batch,
+            batch=_strong(batch),
             iteration=state.iteration + 1,
         )
         return state, metrics | health
@@ -136,8 +136,9 @@ class Learner:
         old_std = network.policy_std(state.params["raw_std"], config)
         count = samples.action.shape[0]
 
-        def minibatch(carry, part: Samples):
+        def minibatch(carry, rows: jax.Array):
             params, opt_state, rate = carry
+            part = jax.tree.map(lambda x: x[rows], samples)
             (_, health), grads = jax.value_and_grad(ppo_loss, has_aux=True)(
                 params, old_std, part, config
             )
@@ -159,13 +160,10 @@ class Learner:
 
         def epoch(carry, key: jax.Array):
             order = jax.random.permutation(key, count)
-            parts = jax.tree.map(
-                lambda x: x[order].reshape(config.minibatches, -1, *x.shape[1:]),
-                samples,
-            )
-            return jax.lax.scan(minibatch, carry, parts)
+            return jax.lax.scan(minibatch, carry, order.reshape(config.minibatches, -1))
 
-        carry = (state.params, state.opt_state, state.learning_rate)
+        rate = starting_rate(state.learning_rate, state.iteration, config)
+        carry = (state.params, state.opt_state, rate)
         carry, health = jax.lax.scan(epoch, carry, jax.random.split(key, config.epochs))
         return *carry, jax.tree.map(jnp.mean, health)
 
@@ -188,10 +186,22 @@ def _samples(
             action=rollout.action,
             mean=rollout.mean,
             log_prob=rollout.log_prob,
+            value=scale_value(return_stats, rollout.value),
             advantage=centred / (jnp.std(advantage) + 1e-8),
             target=scale_value(return_stats, returns),
         ),
     )
+
+
+def _strong(tree: Any) -> Any:
+    """Without weak types: where an environment's steps and resets differ in them,
+    `iterate` would be compiled twice."""
+
+    def strong(x: jax.Array) -> jax.Array:
+        is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+        return x if is_key else jnp.asarray(x, x.dtype)
+
+    return jax.tree.map(strong, tree)
 
 
 def _flat(x: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ class Samples:
     action: jax.Array  # (N, A)
     mean: jax.Array  # (N, A) of the policy that acted
     log_prob: jax.Array  # (N,) of the action, then
+    value: jax.Array  # (N,) that the critic gave then, in its units
     advantage: jax.Array  # (N,) normalised over the whole iteration
     target: jax.Array  # (N,) return in the critic's units
 
@@ -46,7 +47,7 @@ def ppo_loss(
     surrogate = -jnp.mean(
         jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
     )
-    value_loss = jnp.mean(jnp.square(value[..., 0] - batch.target))
+    value_loss = _value_loss(value[..., 0], batch, config)
     entropy = network.entropy(std)
     excess = jnp.abs(mean) - config.action_bound
     bounds = jnp.mean(jnp.sum(jnp.maximum(excess, 0.0), axis=-1))
@@ -67,12 +68,11 @@ def ppo_loss(
     }
 
 
-def adapt_learning_rate(rate: jax.Array, kl: jax.Array, config: PPOConfig) -> jax.Array:
-    """() the learning rate after a minibatch whose update had this KL divergence."""
-    if config.schedule == "fixed":
-        return rate
-    lower = jnp.maximum(rate / config.learning_rate_factor, config.learning_rate_min)
-    higher = jnp.minimum(rate * config.learning_rate_factor, config.learning_rate_max)
-    return jnp.where(
-        kl > config.kl_high, lower, jnp.where(kl < config.kl_low, higher, rate)
-    )
+def _value_loss(value: jax.Array, batch: Samples, config: PPOConfig) -> jax.Array:
+    """() mean squared error; with clipping, that of the value or of the value held
+    near what it was, whichever is larger."""
+    error = jnp.square(value - batch.target)
+    if config.value_clip is not None:
+        move = jnp.clip(value - batch.value, -config.value_clip, config.value_clip)
+        error = jnp.maximum(error, jnp.square(batch.value + move - batch.target))
+    return jnp.mean(error)

@@ -119,21 +119,26 @@ def _final_values(
 ) -> jax.Array:
     """(B,) values of the rows of mask cut_off, 0 elsewhere.
 
-    Few rows are cut off in any one step: an eighth of the batch is evaluated, and only
-    if there are more all of it.
+    Few rows are cut off in any one step, and often none: an eighth of the batch is
+    evaluated if there are any, and all of it only if there are more than that.
     """
     rows = cut_off.shape[0]
     room = max(1, rows // 8)
 
+    def none() -> jax.Array:
+        return jnp.zeros(rows)
+
     def some() -> jax.Array:
         (index,) = jnp.nonzero(cut_off, size=room, fill_value=rows)
         values = value(final_obs[jnp.minimum(index, rows - 1)])
-        return jnp.zeros(rows, values.dtype).at[index].set(values, mode="drop")
+        return jnp.zeros(rows).at[index].set(values, mode="drop")
 
     def all_rows() -> jax.Array:
         return jnp.where(cut_off, value(final_obs), 0.0)
 
-    return jax.lax.cond(jnp.sum(cut_off) <= room, some, all_rows)
+    count = jnp.sum(cut_off)
+    branch = (count > 0).astype(jnp.int32) + (count > room)
+    return jax.lax.switch(branch, [none, some, all_rows])
 
 
 def _summary(

@@ -55,6 +55,10 @@ def train(
 
     Returns:
       The last state. The one passed in can not be used any more.
+
+    Raises:
+      UserError: the reward, the loss or its gradient is no longer finite; on_iteration
+        is not called for such an iteration.
     """
     if iterations is None and seconds is None:
         raise UserError("nothing says when to stop: give iterations or seconds")
@@ -69,6 +73,7 @@ def train(
     def report(pending: tuple[int, dict[str, Any]]) -> None:
         number, device_metrics = pending
         metrics = {k: _number(v) for k, v in jax.device_get(device_metrics).items()}
+        _refuse_divergence(number, metrics)
         clock.tick()
         if on_iteration is not None:
             progress = Progress(
@@ -126,6 +131,15 @@ class _Clock:
         if self.first is None or self.count == 0:
             return 0.0
         return self.count * self.steps / (self.last - self.first)
+
+
+def _refuse_divergence(iteration: int, metrics: dict[str, float | None]) -> None:
+    for name in ("ppo/reward", "ppo/value_loss", "ppo/policy_loss", "ppo/grad_norm"):
+        if metrics[name] is None:
+            raise UserError(
+                f"training diverged in iteration {iteration}: {name} is not finite;"
+                " if the reward is, a lower ppo.learning_rate_max may help"
+            )
 
 
 def _number(value: Any) -> float | None:

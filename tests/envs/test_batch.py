@@ -270,7 +270,7 @@ def test_a_failure_resets_its_row_and_no_other(mode, start, unbroken):
 
 def test_a_row_is_a_single_environment(env, mode, start):
     """Batch of four against one environment of the same key, without vmap."""
-    one = env.reset(keys(ROWS)[1], 0, int(ends(env)[1]))
+    one = jit(env.reset)(keys(ROWS)[1], 0, ends(env)[1])
     same(jax.tree.map(lambda x: x[1], start.obs), one.obs)
     batch = mode("same_step").step(start, actions(0))
     after = jit(env.step)(one, actions(0)[1])

@@ -99,8 +99,7 @@ def test_control_step(case, model, native_step):
 def test_second_control_step_goes_on_where_the_first_ended(
     case, model, native, native_step
 ):
-    # In another order of rows than the call before: a state holds all that counts,
-    # the solver's warm start included.
+    # In another order of rows than the call before: a state holds all that counts.
     first = jax.tree.map(lambda x: x[::-1], native_step[0])
     ctrl = case.ctrl[::-1]
     native.step(case.physics, case.ctrl)
@@ -109,6 +108,22 @@ def test_second_control_step_goes_on_where_the_first_ended(
     np.testing.assert_array_equal(physics.qpos, qpos.astype(np.float32))
     np.testing.assert_array_equal(physics.qvel, qvel.astype(np.float32))
     check(robot, seen)
+
+
+def test_the_solver_starts_where_the_state_says(case):
+    """With one iteration it does not get to where the start no longer matters."""
+    model = build_model(
+        get_robot("g1_23dof"), collisions="body", iterations=1, visuals=False
+    )
+    step = jax.jit(jax.vmap(NativeEngine(model).step))
+    first, _ = jax.tree.map(np.asarray, step(case.physics, case.ctrl))
+    reverse = jax.tree.map(lambda x: x[::-1], first)
+    ctrl = case.ctrl[::-1]
+    found, _ = step(reverse, ctrl)
+    _, qvel, _ = loop(model, reverse, ctrl)
+    np.testing.assert_array_equal(found.qvel, qvel.astype(np.float32))
+    cold = reverse.replace(warmstart=np.zeros_like(reverse.warmstart))
+    assert np.abs(loop(model, cold, ctrl)[1] - qvel).max() > 1e-4
 
 
 def test_forward(case, model, native):

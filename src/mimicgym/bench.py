@@ -150,4 +150,8 @@ def _bare_mjx(
         return jax.lax.scan(body, data, None, length=steps * decimation)[0].qpos
 
     rows = jnp.asarray(qpos)
-    return lambda: jax.block_until_ready(run(rows)) and None
+
+    def wait() -> None:
+        jax.block_until_ready(run(rows))
+
+    return wait

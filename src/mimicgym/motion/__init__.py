@@ -1,11 +1,11 @@
 """Motion clips on the host: read, check, resample, write."""
 
-from mimicgym.motion.clip import Motion, select_joints, validate
-from mimicgym.motion.load import load_motion
-from mimicgym.motion.npz import save_motion
+from mimicgym.motion.clip import Finding, Motion, select_joints, validate
+from mimicgym.motion.load import load_motion, save_motion
 from mimicgym.motion.resample import resample
 
 __all__ = [
+    "Finding",
     "Motion",
     "load_motion",
     "resample",

@@ -15,6 +15,27 @@ _LARGEST = 1e4  # m or rad; anything beyond is another unit or a broken file
 _ROOT_COLUMNS = ("x", "y", "z", "quaternion w", "x", "y", "z")
 
 
+LEVELS = ("note", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a clip that its user should know.
+
+    Attributes:
+      code: what it is, such as "joint-limits".
+      level: "note" (as expected, but worth a word), "warning" (training may suffer) or
+        "error" (the clip is not what it seems, or can not be performed).
+      message: one sentence with figures.
+      mend: the option or command that would mend it, or "".
+    """
+
+    code: str
+    level: str
+    message: str
+    mend: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Motion:
     """One clip, in NumPy float64.
@@ -27,6 +48,7 @@ class Motion:
       source, license, description: as the file has them.
       path: the file it came from, or "".
       foot_contact: (T, 2) bool, left and right foot on the ground, if the file says so.
+      findings: what was noticed while it was read.
     """
 
     qpos: np.ndarray
@@ -38,6 +60,7 @@ class Motion:
     description: str = ""
     path: str = ""
     foot_contact: np.ndarray | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def num_frames(self) -> int:

@@ -1,4 +1,4 @@
-"""From a name or a path to a clip that can be used."""
+"""From a name or a path to a clip that can be used, and back into a file."""
 
 import math
 import os
@@ -6,12 +6,18 @@ from pathlib import Path
 
 from mimicgym.assets import embedded_motions
 from mimicgym.errors import MotionError, unknown_message
-from mimicgym.motion import npz, unitree_csv
 from mimicgym.motion.clip import Motion, validate
-from mimicgym.motion.reader import QUAT_ORDERS, Options, Reader, probe
+from mimicgym.motion.formats import READERS, WRITERS
+from mimicgym.motion.reader import (
+    QUAT_ORDERS,
+    Options,
+    Probe,
+    Reader,
+    Writer,
+    probe,
+)
 
-# The first that accepts a file reads it, so the more particular come first.
-READERS: tuple[Reader, ...] = (npz.READER, unitree_csv.READER)
+ALL_ENTRIES = "*"
 
 
 def load_motion(
@@ -24,36 +30,105 @@ def load_motion(
 
     Args:
       spec: the name of an embedded clip, such as "wave", or the path of a file, whose
-        format is found by its content.
+        format is found by its content. Of a file with several clips: "file.pkl#name".
       fps: frames per second; needed for files that do not say, and for those that do
         it takes the place of what they say.
-      quat_order: "xyzw" or "wxyz"; needed for CSV files, other formats have one order.
+      quat_order: "xyzw" or "wxyz" of the root quaternion; needed for CSV files, and in
+        place of a format's own order for files that were written in the other.
 
     Raises:
       MotionError: no such clip or file, a file that no reader knows, is damaged or
         incomplete, or holds a clip that can not be used (see `validate`).
     """
+    _check_options(spec, fps, quat_order)
+    path, entry = split_entry(spec)
+    found = probe(path)
+    reader = reader_of(found)
+    return validate(reader.read(found, Options(fps, quat_order, entry)))
+
+
+def clip_specs(spec: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The clips that a spec stands for: "file.pkl#*" is every clip of that file."""
+    path, entry = split_entry(spec)
+    if entry != ALL_ENTRIES:
+        return (str(spec),)
+    found = probe(path)
+    reader = reader_of(found)
+    names = reader.entries(found) if reader.entries else ("",)
+    return tuple(f"{path}#{name}" if name else str(path) for name in names)
+
+
+def save_motion(
+    motion: Motion, path: str | os.PathLike[str], *, format: str | None = None
+) -> None:
+    """Write a clip.
+
+    Args:
+      path: where to; its suffix says the format if `format` does not.
+      format: "mimicgym" (.npz, without loss), "csv" (Unitree's 36 columns, xyzw) or
+        "mjlab" (.npz with links).
+
+    Raises:
+      MotionError: the clip is not usable, or the name or format does not fit.
+    """
+    path = Path(path)
+    writer = _writer(path, format)
+    motion = validate(motion)
+    try:
+        writer.write(motion, path)
+    except OSError as error:
+        raise MotionError(f"{path}: can not be written: {error.strerror}") from error
+
+
+def reader_of(found: Probe) -> Reader:
+    """The reader of a file's format, by its content."""
+    for reader in READERS:
+        if reader.accepts(found):
+            return reader
+    formats = ", ".join(reader.name for reader in READERS)
+    raise MotionError(f"{found.path}: is in no format that can be read ({formats})")
+
+
+def split_entry(spec: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """The file and the clip in it that a spec names."""
+    embedded = embedded_motions()
+    if isinstance(spec, str) and spec in embedded:
+        return embedded[spec], None
+    text = os.path.expanduser(os.fspath(spec))
+    entry = None
+    if "#" in text and not os.path.exists(text):
+        text, _, entry = text.partition("#")
+    path = Path(text)
+    bare = path.name == text and not path.suffix
+    if bare and not os.path.exists(path):
+        message = unknown_message("motion", str(spec), embedded)
+        raise MotionError(f"{message}, or the path of a file")
+    return path, entry
+
+
+def _writer(path: Path, format: str | None) -> Writer:
+    if format is None:
+        fitting = [writer for writer in WRITERS if writer.suffix == path.suffix]
+        if not fitting:
+            suffixes = ", ".join(dict.fromkeys(writer.suffix for writer in WRITERS))
+            raise MotionError(
+                f"{path}: a motion is saved under a name that ends in {suffixes}"
+            )
+        return fitting[0]
+    for writer in WRITERS:
+        if writer.name == format:
+            if writer.suffix != path.suffix:
+                raise MotionError(
+                    f"{path}: {format} files have names that end in {writer.suffix}"
+                )
+            return writer
+    names = [writer.name for writer in WRITERS]
+    raise MotionError(f"{path}: {unknown_message('format', format, names)}")
+
+
+def _check_options(spec: object, fps: float | None, quat_order: str | None) -> None:
     if fps is not None and not (math.isfinite(fps) and fps > 0):
         raise MotionError(f"{spec}: fps is {fps:g}; it must be a positive number")
     if quat_order is not None and quat_order not in QUAT_ORDERS:
         message = unknown_message("quat_order", quat_order, QUAT_ORDERS)
         raise MotionError(f"{spec}: {message}")
-    path = _path_of(spec)
-    found = probe(path)
-    for reader in READERS:
-        if reader.accepts(found):
-            return validate(reader.read(found, Options(fps, quat_order)))
-    formats = ", ".join(reader.name for reader in READERS)
-    raise MotionError(f"{path}: is in no format that can be read ({formats})")
-
-
-def _path_of(spec: str | os.PathLike[str]) -> Path:
-    embedded = embedded_motions()
-    if isinstance(spec, str) and spec in embedded:
-        return embedded[spec]
-    path = Path(os.path.expanduser(spec))
-    bare = path.name == str(spec) and not path.suffix
-    if bare and not os.path.exists(path):
-        message = unknown_message("motion", str(spec), embedded)
-        raise MotionError(f"{message}, or the path of a file")
-    return path

@@ -2,11 +2,13 @@
 
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mimicgym.errors import MotionError
+import numpy as np
+
+from mimicgym.errors import MotionError, unknown_message
 from mimicgym.motion.clip import Motion
 
 QUAT_ORDERS = ("xyzw", "wxyz")
@@ -45,10 +47,43 @@ class Probe:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user said about a file that does not say it itself."""
+    """What the user said about a file, in place of what it says or does not say.
+
+    Attributes:
+      fps: frames per second.
+      quat_order: of the root quaternion, "xyzw" or "wxyz".
+      entry: which clip of a file that holds several.
+    """
 
     fps: float | None = None
     quat_order: str | None = None
+    entry: str | None = None
+
+    def quats_wxyz(self, quats: np.ndarray, stored: str) -> np.ndarray:
+        """(T, 4) as wxyz, from the format's own order unless the user named one."""
+        order = self.quat_order or stored
+        return quats[:, [3, 0, 1, 2]] if order == "xyzw" else quats.copy()
+
+    def pick(self, at: object, names: Sequence[str]) -> str:
+        """The entry to read of those that a file holds.
+
+        Raises:
+          MotionError: none is named and there are several, or no such entry.
+        """
+        if not names:
+            raise MotionError(f"{at}: holds no clip")
+        if self.entry is None and len(names) == 1:
+            return names[0]
+        if self.entry is None:
+            shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+            raise MotionError(
+                f"{at}: holds {len(names)} clips; name one as {at}#{names[0]}, or all "
+                f"as {at}#* (clips: {shown})"
+            )
+        if self.entry not in names:
+            message = unknown_message("clip", self.entry, names)
+            raise MotionError(f"{at}: {message}")
+        return self.entry
 
 
 @dataclass(frozen=True)
@@ -59,11 +94,28 @@ class Reader:
       name: of the format, for messages.
       accepts: whether a file looks like this format, by its content.
       read: the clip in it; `MotionError` if it is damaged or incomplete.
+      entries: for formats that can hold several clips, their names.
     """
 
     name: str
     accepts: Callable[[Probe], bool]
     read: Callable[[Probe, Options], Motion]
+    entries: Callable[[Probe], tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One format that clips can be saved in.
+
+    Attributes:
+      name: how the command line calls it.
+      suffix: of its files, such as ".npz".
+      write: a clip that has been checked.
+    """
+
+    name: str
+    suffix: str
+    write: Callable[[Motion, Path], None]
 
 
 def probe(path: Path) -> Probe:

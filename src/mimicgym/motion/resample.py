@@ -6,6 +6,7 @@ import numpy as np
 
 from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Motion
+from mimicgym.motion.quaternions import continuous_quats, slerp
 
 
 def resample(motion: Motion, dt_s: float) -> Motion:
@@ -32,7 +33,7 @@ def resample(motion: Motion, dt_s: float) -> Motion:
     quats = continuous_quats(motion.qpos[:, 3:7])
     a, b = motion.qpos[before], motion.qpos[before + 1]
     qpos = a + fraction * (b - a)
-    qpos[:, 3:7] = _slerp(quats[before], quats[before + 1], fraction)
+    qpos[:, 3:7] = slerp(quats[before], quats[before + 1], fraction)
     contact = motion.foot_contact
     return replace(
         motion,
@@ -40,24 +41,3 @@ def resample(motion: Motion, dt_s: float) -> Motion:
         fps=1.0 / dt_s,
         foot_contact=None if contact is None else contact[whole.astype(int)],
     )
-
-
-def continuous_quats(quats: np.ndarray) -> np.ndarray:
-    """(T, 4) the same rotations with signs chosen so that neighbours are near."""
-    flips = np.sum(quats[1:] * quats[:-1], axis=1) < 0.0
-    signs = np.concatenate([[1.0], np.cumprod(np.where(flips, -1.0, 1.0))])
-    return quats * signs[:, None]
-
-
-def _slerp(a: np.ndarray, b: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """(T, 4) between unit quaternions of matching sign; fraction (T, 1)."""
-    # The half angle between them, exact for small ones too.
-    apart = np.linalg.norm(b - a, axis=1, keepdims=True)
-    together = np.linalg.norm(b + a, axis=1, keepdims=True)
-    angle = 2.0 * np.arctan2(apart, together)
-    # Ratios of sines by way of sinc, which is defined at 0.
-    sine = np.sinc(angle / np.pi)
-    weight_a = (1.0 - fraction) * np.sinc((1.0 - fraction) * angle / np.pi) / sine
-    weight_b = fraction * np.sinc(fraction * angle / np.pi) / sine
-    quats = weight_a * a + weight_b * b
-    return quats / np.linalg.norm(quats, axis=1, keepdims=True)

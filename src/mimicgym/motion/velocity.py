@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from mimicgym.motion.resample import continuous_quats
+from mimicgym.motion.quaternions import (
+    continuous_quats,
+    quat_conj,
+    quat_mul,
+    quat_rotate,
+    quat_to_rotvec,
+)
 
 
 def velocities(qpos: np.ndarray, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -21,33 +27,9 @@ def velocities(qpos: np.ndarray, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
     before = np.concatenate([quats[:1], quats[:-1]])
     span_s = np.full((len(quats), 1), 2.0 * dt_s)
     span_s[[0, -1]] = dt_s
-    ang_vel_w = _rotvec(_mul(after, _conj(before))) / span_s
+    ang_vel_w = quat_to_rotvec(quat_mul(after, quat_conj(before))) / span_s
     qvel = np.empty((len(qpos), qpos.shape[1] - 1))
     qvel[:, :3] = np.gradient(qpos[:, :3], dt_s, axis=0)
-    qvel[:, 3:6] = _rotate(_conj(quats), ang_vel_w)
+    qvel[:, 3:6] = quat_rotate(quat_conj(quats), ang_vel_w)
     qvel[:, 6:] = np.gradient(qpos[:, 7:], dt_s, axis=0)
     return qvel, ang_vel_w
-
-
-def _conj(q: np.ndarray) -> np.ndarray:
-    return q * np.array([1.0, -1.0, -1.0, -1.0])
-
-
-def _mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    aw, av, bw, bv = a[:, :1], a[:, 1:], b[:, :1], b[:, 1:]
-    w = aw * bw - np.sum(av * bv, axis=1, keepdims=True)
-    return np.concatenate([w, aw * bv + bw * av + np.cross(av, bv)], axis=1)
-
-
-def _rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    t = 2.0 * np.cross(q[:, 1:], v)
-    return v + q[:, :1] * t + np.cross(q[:, 1:], t)
-
-
-def _rotvec(q: np.ndarray) -> np.ndarray:
-    """(T, 3) axis times angle, the short way round."""
-    q = np.where(q[:, :1] < 0.0, -q, q)
-    sin = np.linalg.norm(q[:, 1:], axis=1, keepdims=True)
-    still = sin == 0.0
-    angle = 2.0 * np.arctan2(sin, q[:, :1])
-    return q[:, 1:] * np.where(still, 2.0, angle / np.where(still, 1.0, sin))

@@ -5,12 +5,15 @@ says neither its frame rate nor the order of the quaternion: LAFAN1 for the G1 a
 g1-moves write xyzw at 30 and 60 Hz, Kimodo wxyz at 30 Hz.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Motion, validate
+from mimicgym.motion.kinematics import full_qpos
 from mimicgym.motion.quat_order import check_quat_order
-from mimicgym.motion.reader import QUAT_ORDERS, Options, Probe, Reader
+from mimicgym.motion.reader import QUAT_ORDERS, Options, Probe, Reader, Writer
 from mimicgym.robot import JOINTS_29
 
 COLUMNS = 7 + len(JOINTS_29)
@@ -35,8 +38,7 @@ def _read(probe: Probe, options: Options) -> Motion:
             f"quaternion; give {give}"
         )
     qpos = rows.copy()
-    if options.quat_order == "xyzw":
-        qpos[:, 3:7] = rows[:, [6, 3, 4, 5]]
+    qpos[:, 3:7] = options.quats_wxyz(rows[:, 3:7], "xyzw")
     motion = validate(
         Motion(
             qpos=qpos,
@@ -87,4 +89,12 @@ def _check_line(at: str, line: str) -> None:
         )
 
 
-READER = Reader("Unitree .csv", _accepts, _read)
+def _write(motion: Motion, path: Path) -> None:
+    """As Unitree does: xyzw, wrists that the clip lacks as 0. The rate is not in it."""
+    rows = full_qpos(motion).copy()
+    rows[:, 3:7] = rows[:, [4, 5, 6, 3]]
+    np.savetxt(path, rows, fmt="%.9g", delimiter=",")
+
+
+READER = Reader("Unitree / Kimodo .csv", _accepts, _read)
+WRITER = Writer("csv", ".csv", _write)

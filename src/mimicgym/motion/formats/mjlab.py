@@ -1,0 +1,140 @@
+"""The `.npz` of BeyondMimic and mjlab, and holosoma's variant of it.
+
+fps (1,)                frames per second
+joint_pos (T, 29)       rad; holosoma: (T, 36) root position, quaternion wxyz, joints
+joint_vel               rad/s
+body_pos_w, body_quat_w (T, B, 3), (T, B, 4) wxyz, with the pelvis first
+joint_names, body_names holosoma only
+
+Files written by mjlab order joints and bodies as MuJoCo does, those written by IsaacLab
+breadth-first, and neither says so: it is found out by comparing kinematics.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from mimicgym.errors import MotionError
+from mimicgym.motion.clip import Finding, Motion, validate
+from mimicgym.motion.formats.arrays import Fields, read_arrays
+from mimicgym.motion.kinematics import bare_model, body_names, full_qpos
+from mimicgym.motion.reader import Options, Probe, Reader, Writer
+from mimicgym.motion.stored_links import (
+    compare_links,
+    compare_velocities,
+    resolve_orders,
+)
+from mimicgym.motion.velocity import velocities
+from mimicgym.robot import JOINTS_29
+
+_KEYS = (
+    "fps",
+    "joint_pos",
+    "joint_vel",
+    "body_pos_w",
+    "body_quat_w",
+    "joint_names",
+    "body_names",
+)
+
+
+def _accepts(probe: Probe) -> bool:
+    return {"joint_pos.npy", "body_pos_w.npy"} <= set(probe.members)
+
+
+def _read(probe: Probe, options: Options) -> Motion:
+    at = str(probe.path)
+    fields = Fields(at, read_arrays(probe.path, _KEYS))
+    fields.need("joint_pos", "body_pos_w", "body_quat_w")
+    if options.fps is None and "fps" not in fields:
+        raise MotionError(f"{at}: lacks fps; give fps (--fps)")
+    fps = options.fps if options.fps is not None else fields.number("fps")
+    columns = fields.numbers("joint_pos", None, None)
+    frames = len(columns)
+    link_pos_w = fields.numbers("body_pos_w", frames, None, 3)
+    link_quat_w = fields.numbers("body_quat_w", frames, None, 4)
+    if not link_pos_w.shape[1] or link_pos_w.shape[1] != link_quat_w.shape[1]:
+        raise MotionError(
+            f"{at}: body_pos_w has {link_pos_w.shape[1]} bodies and body_quat_w "
+            f"{link_quat_w.shape[1]}; as many are needed, the pelvis first"
+        )
+    root_pos, root_quat = link_pos_w[:, 0], link_quat_w[:, 0]
+    joints = columns
+    with_root = columns.shape[1] == 7 + len(JOINTS_29)
+    if with_root:
+        root_pos, root_quat, joints = columns[:, :3], columns[:, 3:7], columns[:, 7:]
+    root_quat = options.quats_wxyz(root_quat, "wxyz")
+    findings: tuple[Finding, ...] = ()
+    if "joint_names" in fields:
+        joint_names = fields.texts("joint_names")
+        link_names = fields.texts("body_names") if "body_names" in fields else ()
+    else:
+        fits = (
+            joints.shape[1] == len(JOINTS_29),
+            (link_pos_w.shape[1] == len(body_names())),
+        )
+        if not all(fits):
+            raise MotionError(
+                f"{at}: joint_pos has {joints.shape[1]} columns and body_pos_w "
+                f"{link_pos_w.shape[1]} bodies; without joint_names and body_names "
+                f"{len(JOINTS_29)} and {len(body_names())} are needed"
+            )
+        # Bad values are named by the checks that every clip passes.
+        checked = validate(_motion(probe, fps, root_pos, root_quat, joints, JOINTS_29))
+        joint_names, link_names, findings = resolve_orders(
+            at, checked.qpos[:, :3], checked.qpos[:, 3:7], joints, link_pos_w
+        )
+    motion = validate(_motion(probe, fps, root_pos, root_quat, joints, joint_names))
+    if link_names:
+        findings += compare_links(motion, link_names, link_pos_w, link_quat_w)
+    if "joint_vel" in fields:
+        joint_vel = fields.numbers("joint_vel", frames, None)
+        findings += compare_velocities(motion, joint_vel[:, 6 if with_root else 0 :])
+    return replace(motion, findings=findings)
+
+
+def _motion(probe, fps, root_pos, root_quat, joints, joint_names) -> Motion:
+    return Motion(
+        qpos=np.concatenate([root_pos, root_quat, joints], axis=1),
+        fps=fps,
+        joint_names=joint_names,
+        name=probe.path.stem,
+        path=str(probe.path),
+    )
+
+
+def _write(motion: Motion, path: Path) -> None:
+    """In MuJoCo's order, velocities by central differences; float64 keeps it exact."""
+    model = bare_model()
+    data = mujoco.MjData(model)
+    qpos = full_qpos(motion)
+    qvel, _ = velocities(qpos, 1.0 / motion.fps)
+    shape = (len(qpos), model.nbody - 1)
+    pos_w, quat_w = np.empty((*shape, 3)), np.empty((*shape, 4))
+    lin_w, ang_w = np.empty((*shape, 3)), np.empty((*shape, 3))
+    for i in range(len(qpos)):
+        data.qpos[:], data.qvel[:] = qpos[i], qvel[i]
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        mujoco.mj_comVel(model, data)
+        pos_w[i], quat_w[i] = data.xpos[1:], data.xquat[1:]
+        ang_w[i] = data.cvel[1:, :3]
+        # cvel is the velocity of the point at the whole robot's centre of mass.
+        arm = data.xpos[1:] - data.subtree_com[1]
+        lin_w[i] = data.cvel[1:, 3:] + np.cross(ang_w[i], arm)
+    np.savez_compressed(
+        path,
+        fps=np.array([motion.fps]),
+        joint_pos=qpos[:, 7:],
+        joint_vel=qvel[:, 6:],
+        body_pos_w=pos_w,
+        body_quat_w=quat_w,
+        body_lin_vel_w=lin_w,
+        body_ang_vel_w=ang_w,
+    )
+
+
+READER = Reader("BeyondMimic / mjlab .npz", _accepts, _read)
+WRITER = Writer("mjlab", ".npz", _write)

@@ -1,0 +1,1 @@
+"""The embedded clips: what they are and how they are made."""

@@ -155,7 +155,7 @@ def test_one_clip_is_the_same_in_every_format(real_motions, raw, options, curate
     ours = replace(wanted, qpos=wanted.qpos[shift : shift + frames], foot_contact=None)
     same(ours, cut, atol=1e-4)
     apart_m = np.abs(link_poses(full_qpos(ours))[0] - link_poses(full_qpos(cut))[0])
-    # The root's orientation in mjlab's M_Move18 differs by up to 1.3 mrad.
+    # The root's orientation in mjlab's M_Move18 differs by up to 2.6 mrad.
     assert apart_m.max() < (2e-3 if raw == "mjlab_npz/M_Move18.npz" else 1e-3)
     assert motion.findings == ()
 
@@ -333,7 +333,9 @@ def test_pickles_that_call_anything_are_refused_before_they_do(tmp_path):
     hostile(tmp_path, {"a": Call(os.mkdir, str(made))}, r"asks for \w+\.mkdir")
     hostile(tmp_path, Call(eval, "1"), r"builtins\.eval")
     hostile(tmp_path, {"a": np.array([Call(os.getcwd)], dtype=object)}, "asks for")
-    hostile(tmp_path, gmr_clip(swaying()) | {"dof_pos": np.array([{}])}, "array of object")
+    hostile(
+        tmp_path, gmr_clip(swaying()) | {"dof_pos": np.array([{}])}, "array of object"
+    )
     assert not made.exists()
 
 

@@ -82,7 +82,7 @@ def build_reference(
     """Resample, complete and concatenate clips.
 
     Args:
-      motions: at least one.
+      motions: at least one. Those that hold the same arrays share their frames.
       robot_model: joints are matched with its robot's by name, wrists that a clip
         lacks are zero, joints that the robot lacks are left out.
       dt_s: time between frames, that of a control step.
@@ -101,18 +101,28 @@ def build_reference(
     if ground not in GROUNDS:
         raise unknown_name("ground", ground, GROUNDS)
     clip_weight = _weights(weights, len(motions))
-    parts, offsets, filled = [], [], []
+    parts, offsets, filled, spans = [], [], [], {}
+    total = 0
     for motion in motions:
+        content = _content(motion)
+        if content in spans:  # the same frames, under another name or weight
+            first = spans[content][2]
+            offsets.append(offsets[first])
+            filled.append(filled[first])
+            continue
         clip, missing = select_joints(validate(motion), robot_model.robot.joint_names)
         frames, offset_m = _frames(clip, robot_model, dt_s, ground)
+        length = len(frames.root_pos_w)
+        spans[content] = total, total + length, len(offsets)
+        total += length
         parts.append(frames)
         offsets.append(offset_m)
         filled.append(missing)
-    lengths = np.array([len(part.root_pos_w) for part in parts])
-    ends = np.cumsum(lengths)
+    starts = [spans[_content(motion)][0] for motion in motions]
+    ends = [spans[_content(motion)][1] for motion in motions]
     return Reference(
         frames=jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)), *parts),
-        clip_start=jnp.asarray(ends - lengths, jnp.int32),
+        clip_start=jnp.asarray(starts, jnp.int32),
         clip_end=jnp.asarray(ends, jnp.int32),
         clip_weight=jnp.asarray(clip_weight, jnp.float32),
         clip_names=_distinct([motion.name for motion in motions]),
@@ -120,6 +130,12 @@ def build_reference(
         ground_offset_m=tuple(offsets),
         filled_joints=tuple(filled),
     )
+
+
+def _content(motion: Motion) -> tuple[int, float, tuple[str, ...], int]:
+    """Equal for motions that are one clip under several names."""
+    contact = id(motion.foot_contact)
+    return id(motion.qpos), motion.fps, motion.joint_names, contact
 
 
 def ref_frame(ref: Reference, index: jax.Array) -> RefFrame:

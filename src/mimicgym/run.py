@@ -7,6 +7,7 @@ RUN/report/            curves.png, eval.json
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,7 +83,8 @@ class RunFolder:
         holds a run already is not overwritten but refused.
         """
         if path is None:
-            clip = Path(config.env.motion.clips[0]).stem
+            stem = Path(config.env.motion.clips[0]).stem
+            clip = re.sub(r"[^\w.-]+", "", stem) or "clips"
             path = Path("runs") / f"{datetime.now():%Y%m%d_%H%M%S}_{clip}"
         cls.check_free(path)
         path.mkdir(parents=True, exist_ok=True)

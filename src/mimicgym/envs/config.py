@@ -193,11 +193,14 @@ class MotionConfig:
     """What to imitate."""
 
     clips: tuple[str, ...] = ("wave",)
-    """Embedded clips by name, or files."""
+    """Embedded clips by name, files ("file#clip" for one of several), folders, patterns
+    such as "data/*.npz", or YAML lists with weights."""
     fps: float | None = None
     """Frame rate, for formats that do not hold it, or instead of the file's."""
     quat_order: Literal["wxyz", "xyzw"] | None = None
     """Quaternion order, for formats that do not say it."""
+    skip_bad: bool = False
+    """Whether files that can not be used are left out, instead of being an error."""
     ground: Literal["none", "constant"] = "constant"
     """Whether each clip is shifted vertically so that its lowest foot meets the
     floor."""

@@ -9,7 +9,7 @@ from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.presets import env_preset
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
-from mimicgym.motion import load_motion
+from mimicgym.motion import Library, load_library
 from mimicgym.physics import make_engine
 from mimicgym.reference import build_reference
 from mimicgym.robot import build_model, get_robot
@@ -42,6 +42,17 @@ def env_config(
     return override(config, overrides or {})
 
 
+def library_of(config: EnvConfig) -> Library:
+    """The clips that a configuration names."""
+    motion = config.motion
+    return load_library(
+        motion.clips,
+        fps=motion.fps,
+        quat_order=motion.quat_order,
+        skip_bad=motion.skip_bad,
+    )
+
+
 def make_env(config: EnvConfig | None = None) -> TrackingEnv:
     """Load motions, compile the robot, start the engine.
 
@@ -63,10 +74,7 @@ def make_env(config: EnvConfig | None = None) -> TrackingEnv:
     )
     if not config.motion.clips:
         raise UserError("motion.clips is empty; name at least one clip or file")
-    motions = [
-        load_motion(clip, fps=config.motion.fps, quat_order=config.motion.quat_order)
-        for clip in config.motion.clips
-    ]
+    library = library_of(config)
     engine = make_engine(
         config.engine,
         model,
@@ -74,6 +82,10 @@ def make_env(config: EnvConfig | None = None) -> TrackingEnv:
         threads=config.threads,
     )
     reference = build_reference(
-        motions, model, dt_s=config.dt_s, ground=config.motion.ground
+        library.motions,
+        model,
+        dt_s=config.dt_s,
+        ground=config.motion.ground,
+        weights=library.weights,
     )
     return TrackingEnv(config, reference, engine)

@@ -18,6 +18,7 @@ from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import make_env
 from mimicgym.envs.tracking import TrackingEnv
+from mimicgym.motion.library import expand
 
 next_keys = jax.jit(batch.next_keys)
 
@@ -43,7 +44,8 @@ def program(
 
     A motion file that has changed since makes a new one.
     """
-    files = tuple(_fingerprint(clip) for clip in config.motion.clips)
+    entries = expand(config.motion.clips)
+    files = tuple((entry, _fingerprint(entry.clip)) for entry in entries)
     return _program(config, files, num_envs, autoreset, max_episode_steps)
 
 
@@ -74,7 +76,7 @@ def _env(config: EnvConfig, files: tuple[Any, ...]) -> TrackingEnv:
 
 def _fingerprint(clip: str) -> tuple[str, int, int] | None:
     """What tells one content of a file from another; None where there is no file."""
-    path = Path(clip).expanduser()
+    path = Path(clip.partition("#")[0]).expanduser()
     if not path.is_file():
         return None
     stat = path.stat()

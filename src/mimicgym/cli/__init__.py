@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a policy on a motion",
     "eval": "measure how well a trained policy tracks its motions",
     "play": "show a trained policy: a video, a picture strip or a window",
+    "motion": "list, show, check, convert and retarget motion clips",
     "bench": "measure the speed of the environment and of the bare engine",
 }
 

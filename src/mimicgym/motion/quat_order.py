@@ -33,17 +33,28 @@ def check_quat_order(at: str, rows: np.ndarray, quat_order: str) -> None:
     Raises:
       MotionError: with the other order the soles are flat, with this one they are not.
     """
+    doubt = quat_order_doubt(rows, quat_order)
+    if doubt is not None:
+        raise MotionError(f"{at}: {doubt}")
+
+
+def quat_order_doubt(rows: np.ndarray, quat_order: str) -> str | None:
+    """Why the other order makes clearly more sense, or None if it does not.
+
+    rows, quat_order: as for `check_quat_order`.
+    """
     picked = np.linspace(0, len(rows) - 1, min(len(rows), _MOST_FRAMES)).astype(int)
     other = next(order for order in QUAT_ORDERS if order != quat_order)
     tilt = {order: _sole_tilt_deg(rows[picked], order) for order in QUAT_ORDERS}
     limit = max(_CLEARLY_WORSE * tilt[other], tilt[other] + _MARGIN_DEG)
-    if tilt[other] < _FLAT_DEG and tilt[quat_order] > limit:
-        raise MotionError(
-            f"{at}: the quaternions look like {other}, not {quat_order} (tilt of the "
-            f"flatter sole: {tilt[quat_order]:.0f} degrees with {quat_order}, "
-            f"{tilt[other]:.0f} with {other}); give quat_order {other} "
-            f"(--quat-order {other})"
-        )
+    if tilt[other] >= _FLAT_DEG or tilt[quat_order] <= limit:
+        return None
+    return (
+        f"the quaternions look like {other}, not {quat_order} (tilt of the flatter "
+        f"sole: {tilt[quat_order]:.0f} degrees with {quat_order}, "
+        f"{tilt[other]:.0f} with {other}); give quat_order {other} "
+        f"(--quat-order {other})"
+    )
 
 
 def _sole_tilt_deg(rows: np.ndarray, quat_order: str) -> float:

@@ -1,0 +1,151 @@
+"""`mimicgym motion`: what is said of good clips and of clips broken on purpose."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mimicgym.assets import embedded_motions
+from mimicgym.cli import main
+from mimicgym.motion import load_motion, save_motion
+from mimicgym.motion.check import check_motion
+from mimicgym.motion.kinematics import body_names, breadth_first
+from mimicgym.robot import JOINTS_29
+
+
+def codes(motion) -> set[str]:
+    return {finding.code for finding in check_motion(motion)}
+
+
+@pytest.mark.parametrize("name", sorted(embedded_motions()))
+def test_embedded_clips_have_nothing_against_them(name):
+    assert check_motion(load_motion(name)) == ()
+
+
+def test_real_clips_are_not_called_broken_for_their_orders(real_motions):
+    for path in sorted((real_motions / "curated").glob("*.npz")):
+        found = codes(load_motion(path))
+        assert not found & {"quat-order", "joint-order"}, path.stem
+
+
+def test_a_wrong_quaternion_order_is_named(real_motions, tmp_path):
+    motion = load_motion(real_motions / "curated" / "g1moves_M_Move18.npz")
+    qpos = motion.qpos.copy()
+    qpos[:, 3:7] = qpos[:, [4, 5, 6, 3]]
+    broken = replace(motion, qpos=qpos)
+    (finding,) = [f for f in check_motion(broken) if f.code == "quat-order"]
+    assert finding.level == "error" and finding.mend == "--quat-order xyzw"
+    save_motion(broken, tmp_path / "b.npz")
+    mended = load_motion(tmp_path / "b.npz", quat_order="xyzw")
+    np.testing.assert_allclose(mended.qpos, motion.qpos)
+
+
+def test_joints_in_breadth_first_order_are_named(real_motions):
+    motion = load_motion(real_motions / "curated" / "g1moves_M_Move18.npz")
+    wide = breadth_first()[1]
+    qpos = motion.qpos.copy()
+    qpos[:, 7:] = motion.qpos[:, [7 + JOINTS_29.index(name) for name in wide]]
+    found = check_motion(replace(motion, qpos=qpos))
+    assert "joint-order" in {f.code for f in found if f.level == "error"}
+
+
+def test_bodies_in_breadth_first_order_are_named(real_motions, tmp_path):
+    with np.load(real_motions / "raw" / "mjlab_npz" / "M_Move18.npz") as file:
+        arrays = dict(file)
+    order = [body_names().index(name) for name in breadth_first()[0]]
+    for key in ("body_pos_w", "body_quat_w"):
+        arrays[key] = arrays[key][:, order]
+    np.savez(tmp_path / "b.npz", **arrays)
+    (finding,) = [
+        f for f in check_motion(load_motion(tmp_path / "b.npz")) if "order" in f.code
+    ]
+    assert finding.code == "body-order" and "bodies are in breadth-first" in (
+        finding.message
+    )
+
+
+def test_half_the_frame_rate_shows_in_velocities_and_in_flight(real_motions, tmp_path):
+    with np.load(real_motions / "raw" / "mjlab_npz" / "M_Move18.npz") as file:
+        np.savez(tmp_path / "h.npz", **(dict(file) | {"fps": np.array([30.0])}))
+    found = {f.code: f for f in check_motion(load_motion(tmp_path / "h.npz"))}
+    assert found["fps"].level == "error" and "--fps 60" in found["fps"].mend
+
+
+def test_a_fall_that_is_not_at_g_tells_of_the_frame_rate():
+    stand = load_motion("stand")
+    time_s = np.clip(np.arange(stand.num_frames) / stand.fps - 1.0, 0.0, 2 * 2.0 / 9.81)
+    qpos = stand.qpos.copy()
+    qpos[:, 2] += 2.0 * time_s - 0.5 * 9.81 * time_s**2
+    jump = replace(stand, qpos=qpos)
+    assert codes(jump) == set()
+    (finding,) = [f for f in check_motion(replace(jump, fps=25.0)) if f.code == "fps"]
+    assert finding.mend == "--fps 50"
+    qpos = stand.qpos.copy()
+    qpos[80:120, 2] += 0.1
+    assert "hovering" in codes(replace(stand, qpos=qpos))
+
+
+def test_limits_jumps_speeds_heights_and_overlaps_are_named():
+    wave = load_motion("wave")
+
+    def changed(joint, value, frames=slice(None)):
+        qpos = wave.qpos.copy()
+        qpos[frames, 7 + JOINTS_29.index(joint)] = value
+        return replace(wave, qpos=qpos)
+
+    assert "joint-limits" in codes(changed("left_knee_joint", -0.2))
+    assert {"jump", "joint-speed"} <= codes(changed("left_elbow_joint", -1, slice(9)))
+    # The left hand inside the right one's side of the body.
+    assert "self-contact" in codes(changed("left_shoulder_roll_joint", -1.2))
+    high = wave.qpos.copy()
+    high[:, 2] += 0.1
+    assert "height" in codes(replace(wave, qpos=high))
+    high[:, 2] += np.linspace(0, 0.1, len(high))
+    assert "floating" in codes(replace(wave, qpos=high))
+    sliding = wave.qpos.copy()
+    sliding[:, 0] += 0.3 * np.arange(len(sliding)) / wave.fps
+    assert "skating" in codes(replace(wave, qpos=sliding))
+
+
+def test_check_and_info_on_the_command_line(tmp_path, capsys):
+    (tmp_path / "bad.npz").write_bytes(b"nothing")
+    save_motion(load_motion("stand"), tmp_path / "good.npz")
+    file = tmp_path / "found.json"
+    assert main(["motion", "check", str(tmp_path), "--json", str(file)]) == 1
+    verdicts = {c["name"]: c["verdict"] for c in json.loads(file.read_text())["clips"]}
+    assert verdicts == {str(tmp_path / "bad.npz"): "error", "good": "ok"}
+    assert main(["motion", "check", "wave", "squat"]) == 0
+    assert main(["motion", "list"]) == 0
+    assert "jumping_jack" in capsys.readouterr().out
+    info = ["motion", "info", str(tmp_path / "good.npz"), "--json", str(file)]
+    assert main(info) == 0
+    assert json.loads(file.read_text())["clips"][0]["frames"] == 201
+    assert main(["motion", "chek"]) == 2
+    assert "did you mean 'check'" in capsys.readouterr().err
+
+
+def test_convert_on_the_command_line(tmp_path, capsys):
+    target = tmp_path / "w.csv"
+    options = ["--start-s", "1", "--end-s", "2", "--mirror", "--origin"]
+    assert main(["motion", "convert", "wave", str(target), *options]) == 0
+    cut = load_motion(target, fps=50, quat_order="xyzw")
+    assert cut.num_frames == 51
+    np.testing.assert_allclose(cut.qpos[0, :2], 0.0, atol=1e-9)
+    many = ["--speed", "2", "--smooth-hz", "6", "--clip-limits", "--out-fps", "30"]
+    more = ["--ground", "per_frame", "--hold-first-s", "0.5", "--hold-last-s", "0.5"]
+    target = tmp_path / "w.npz"
+    assert main(["motion", "convert", "wave", str(target), *many, *more]) == 0
+    assert load_motion(target).duration_s == pytest.approx(3.5, abs=0.05)
+    assert "30 fps" in capsys.readouterr().out
+    assert main(["motion", "convert", "wave", str(tmp_path / "w.bvh")]) == 2
+    assert "ends in .npz, .csv" in capsys.readouterr().err
+
+
+def test_retarget_on_the_command_line(real_motions, tmp_path, capsys):
+    source = real_motions / "raw" / "human_bvh" / "jumping_jacks.bvh"
+    target = tmp_path / "j.npz"
+    window = ["--start-s", "0", "--end-s", "0.5"]
+    assert main(["motion", "retarget", str(source), str(target), *window]) == 0
+    assert load_motion(target).duration_s == pytest.approx(0.5, abs=0.05)
+    assert "joint at its limit" in capsys.readouterr().out

@@ -20,7 +20,7 @@ from mimicgym.motion.clip import MIN_FRAMES, Motion, select_joints, validate
 from mimicgym.motion.contacts import estimate_contact, floor_height_m
 from mimicgym.motion.resample import resample
 from mimicgym.motion.velocity import velocities
-from mimicgym.robot import RobotModel
+from mimicgym.robot import JOINTS_29, KEY_BODIES, RobotModel
 
 GROUNDS = ("none", "constant")
 
@@ -136,6 +136,13 @@ def _content(motion: Motion) -> tuple[int, float, tuple[str, ...], int]:
     """Equal for motions that are one clip under several names."""
     contact = id(motion.foot_contact)
     return id(motion.qpos), motion.fps, motion.joint_names, contact
+
+
+def reference_megabytes(duration_s: float, dt_s: float) -> float:
+    """About how much memory (10^6 bytes) clips of that length take on the device."""
+    bodies, joints = len(KEY_BODIES), len(JOINTS_29)
+    numbers = 13 + 2 * joints + 13 * bodies
+    return duration_s / dt_s * (4 * numbers + 2) / 1e6
 
 
 def ref_frame(ref: Reference, index: jax.Array) -> RefFrame:

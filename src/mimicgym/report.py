@@ -59,3 +59,47 @@ def plot_curves(metrics: Sequence[Mapping[str, Any]], path: Path, title: str) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def plot_clips(
+    clips: Sequence[Mapping[str, Any]], path: Path, bin_s: float, most: int = 60
+) -> None:
+    """Save a heat map of the share of passes that are survived, by clip and bin.
+
+    clips: as `training.clip_report` gives them; of more than `most`, those with the
+    least success are shown.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    def success(clip: Mapping[str, Any]) -> float:
+        return 2.0 if clip["success_rate"] is None else clip["success_rate"]
+
+    shown = sorted(clips, key=success)[:most]
+    columns = max(len(clip["survival"]) for clip in shown)
+    grid = np.full((len(shown), columns), np.nan)
+    for row, clip in enumerate(shown):
+        for column, value in enumerate(clip["survival"]):
+            grid[row, column] = np.nan if value is None else value
+    height = 1.5 + 0.28 * len(shown)
+    figure, axis = plt.subplots(
+        figsize=(max(7.0, 3 + 0.25 * columns), height), layout="constrained"
+    )
+    extent = (0, columns * bin_s, len(shown) - 0.5, -0.5)
+    image = axis.imshow(
+        grid, aspect="auto", cmap="RdYlGn", vmin=0.0, vmax=1.0, extent=extent
+    )
+    labels = []
+    for clip in shown:
+        rate = clip["success_rate"]
+        known = "-" if rate is None else f"{rate:.0%}"
+        labels.append(f"{clip['name']}  {known}  drawn {clip['share']:.0%}")
+    axis.set_yticks(range(len(shown)), labels, fontsize=8)
+    axis.set_xlabel("second of the clip", fontsize=8)
+    axis.set_title("share of passes survived; success and share of each clip")
+    figure.colorbar(image, ax=axis)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -2,8 +2,9 @@
 
 RUN/config.json        everything that was set, with versions
 RUN/metrics.jsonl      one line an iteration
+RUN/clips.jsonl        success and share of each clip, a line a checkpoint
 RUN/checkpoints/       see `ppo.checkpoint`
-RUN/report/            curves.png, eval.json
+RUN/report/            curves.png, clips.png, eval.json
 """
 
 import json
@@ -135,6 +136,11 @@ class RunFolder:
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(metrics) + "\n")
 
+    def log_clips(self, iteration: int, clips: Sequence[Mapping[str, Any]]) -> None:
+        """Append what is known of each clip to clips.jsonl."""
+        with (self.path / "clips.jsonl").open("a") as file:
+            file.write(json.dumps({"iteration": iteration, "clips": clips}) + "\n")
+
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl, oldest first."""
         file = self.path / "metrics.jsonl"
@@ -143,10 +149,13 @@ class RunFolder:
         return [json.loads(line) for line in file.read_text().splitlines()]
 
     def forget_after(self, iteration: int) -> None:
-        """Drop metrics of iterations past a checkpoint from which the run goes on."""
-        kept = [m for m in self.metrics() if m["iteration"] <= iteration]
-        text = "".join(json.dumps(m) + "\n" for m in kept)
-        (self.path / "metrics.jsonl").write_text(text)
+        """Drop what was logged past a checkpoint from which the run goes on."""
+        for name in ("metrics.jsonl", "clips.jsonl"):
+            file = self.path / name
+            if file.exists():
+                lines = [json.loads(line) for line in file.read_text().splitlines()]
+                kept = [line for line in lines if line["iteration"] <= iteration]
+                file.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 
 def load_policy(path: str | Path) -> Policy:

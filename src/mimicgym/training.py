@@ -1,21 +1,25 @@
 """A training run: environment, learner, run folder and final evaluation together."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 from mimicgym.configs import difference
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import make_env
+from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
 from mimicgym.evaluation import Evaluation, evaluate, evaluation_config
 from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner
-from mimicgym.report import plot_curves
+from mimicgym.report import plot_clips, plot_curves
 from mimicgym.run import RunConfig, RunFolder
 
 CHECKPOINT_EVERY = 100
@@ -89,7 +93,9 @@ def train(
             | progress.metrics
         )
         if progress.iteration % CHECKPOINT_EVERY == 0:
-            checkpoints.save(current(), config.ppo, meta)
+            newest = current()
+            checkpoints.save(newest, config.ppo, meta)
+            folder.log_clips(progress.iteration, clip_report(env, newest))
         on_iteration(progress)
 
     state = run_learner(
@@ -106,5 +112,37 @@ def train(
     folder.report.mkdir(exist_ok=True)
     text = json.dumps(evaluation.to_dict(), indent=2)
     (folder.report / "eval.json").write_text(text + "\n")
+    clips = clip_report(env, state)
+    folder.log_clips(iteration, clips)
+    plot_clips(clips, folder.report / "clips.png", env.sampler.config.bin_s)
     plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
     return TrainResult(folder, policy, evaluation, iteration)
+
+
+def clip_report(env: TrackingEnv, state: LearnerState) -> list[dict[str, Any]]:
+    """For each clip, in JSON types: how many outcomes are remembered, the share of
+    successes among them, how often the clip is drawn now, and for each second the share
+    of passes through it that are survived. None where nothing is known."""
+    sampler, past = env.sampler, state.batch.sampler
+    rate, share, survival, count = jax.device_get(
+        (
+            past.success_rate,
+            sampler.clip_weights(past),
+            sampler.survival(past),
+            past.count,
+        )
+    )
+    return [
+        {
+            "name": name,
+            "outcomes": int(count[c]),
+            "success_rate": _known(rate[c]),
+            "share": float(share[c]),
+            "survival": [_known(x) for x in survival[np.equal(sampler.bin_clip, c)]],
+        }
+        for c, name in enumerate(env.reference.clip_names)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

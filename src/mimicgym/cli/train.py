@@ -18,9 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.make import library_of
 from mimicgym.envs.presets import env_preset
 from mimicgym.errors import UserError, unknown_name
 from mimicgym.ppo import PPOConfig, ppo_preset
+from mimicgym.reference import reference_megabytes
 from mimicgym.report import sparkline
 from mimicgym.run import RunConfig, RunFolder
 from mimicgym.training import Progress as TrainProgress
@@ -33,7 +35,8 @@ DEFAULT_MINUTES = 10.0
 @dataclass(frozen=True)
 class TrainArgs:
     motion: tuple[str, ...] = ()
-    """Embedded clips by name, or motion files; several are trained together."""
+    """Embedded clips, files, folders, patterns or YAML lists; all are trained
+    together."""
     preset: str = "quick"
     """quick (for a CPU) or default (the original's first training stage). It sets the
     defaults of everything under env and ppo."""
@@ -81,6 +84,17 @@ def main(argv: Sequence[str]) -> int:
     with stop, _progress_bar(console) as bar:
         task = bar.add_task("compiling", total=1.0, figures="")
         first: list[int] = []
+
+        library = library_of(config.env)
+        console.print(
+            f"{len(library.motions)} clip{'s' * (len(library.motions) > 1)},"
+            f" {library.duration_s:.1f} s of motion, about"
+            f" {reference_megabytes(library.duration_s, config.env.dt_s):.1f} MB"
+        )
+        for name, finding in library.findings:
+            console.print(f"{finding.level}: {name}: {finding.message}")
+        for message in library.skipped:
+            console.print(f"skipped: {message}")
 
         def started(folder: RunFolder) -> None:
             console.print(

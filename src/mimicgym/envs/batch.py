@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mimicgym.envs.sampling import SamplerState
 from mimicgym.envs.tracking import State, TrackingEnv
 from mimicgym.errors import UserError, unknown_name
 
@@ -36,6 +37,7 @@ class BatchState:
     reset_rows: jax.Array  # (B,) bool: rows that this call has reset
     metrics: dict[str, jax.Array]  # (B,) of this step
     episode: dict[str, jax.Array]  # (B,) sums over the episode, meaningful where done
+    sampler: SamplerState  # what all episodes so far say of where to start
 
 
 class BatchedEnv:
@@ -80,20 +82,20 @@ class BatchedEnv:
     def reset(self, keys: jax.Array) -> BatchState:
         """Start every row. keys (B,), one typed random key for each row."""
         state = jax.vmap(self.env.reset)(keys)
-        return self._fresh(state, jnp.ones(self.num_envs, bool))
+        return self._fresh(state)
 
     def reset_at(
         self, keys: jax.Array, clips: jax.Array, frames: jax.Array
     ) -> BatchState:
         """Start row i on frame frames[i] of clip clips[i]; both (B,) int32."""
         state = jax.vmap(self.env.reset)(keys, clips, frames)
-        return self._fresh(state, jnp.ones(self.num_envs, bool))
+        return self._fresh(state)
 
     def reset_where(
         self, batch: BatchState, mask: jax.Array, keys: jax.Array
     ) -> BatchState:
         """Start the rows of mask (B,) anew, with keys (B,); others stay as they are."""
-        state = self._reset_rows(batch.state, mask, keys)
+        state = self._reset_rows(batch.state, mask, keys, batch.sampler)
         none = jnp.zeros(self.num_envs, bool)
         return replace(
             batch,
@@ -118,13 +120,19 @@ class BatchedEnv:
         if self.max_episode_steps is not None:
             truncated = truncated | (final.step >= self.max_episode_steps)
         final = replace(final, truncated=truncated)
-        if self.autoreset == "next_step":
-            return self._next_step(batch, final)
         done = final.terminated | truncated
+        stepped = jnp.ones_like(done)
+        if self.autoreset == "next_step":
+            stepped = ~batch.done  # the others are reset in place of their step
+        sampler = self.env.sampler.update(
+            batch.sampler, final.clip, final.frame, stepped, done, final.terminated
+        )
+        if self.autoreset == "next_step":
+            return self._next_step(batch, final, sampler)
         state = final
         reset_rows = jnp.zeros_like(done)
         if self.autoreset == "same_step":
-            state = self._reset_rows(final, done, next_keys(final.key))
+            state = self._reset_rows(final, done, next_keys(final.key), sampler)
             reset_rows = done
         return BatchState(
             state=state,
@@ -138,12 +146,15 @@ class BatchedEnv:
             reset_rows=reset_rows,
             metrics=final.metrics,
             episode=final.sums | {"length": final.step.astype(jnp.float32)},
+            sampler=sampler,
         )
 
-    def _next_step(self, batch: BatchState, final: State) -> BatchState:
+    def _next_step(
+        self, batch: BatchState, final: State, sampler: SamplerState
+    ) -> BatchState:
         """Rows that were done are reset in place of their step."""
         keys = next_keys(batch.state.key)
-        state = self._reset_rows(final, batch.done, keys)
+        state = self._reset_rows(final, batch.done, keys, sampler)
         terminated = final.terminated & ~batch.done
         truncated = final.truncated & ~batch.done
         return BatchState(
@@ -158,13 +169,19 @@ class BatchedEnv:
             reset_rows=batch.done,
             metrics=state.metrics,
             episode=state.sums | {"length": state.step.astype(jnp.float32)},
+            sampler=sampler,
         )
 
-    def _reset_rows(self, state: State, mask: jax.Array, keys: jax.Array) -> State:
-        fresh = jax.vmap(lambda key, row: self.env.reset(key, mask=row))(keys, mask)
+    def _reset_rows(
+        self, state: State, mask: jax.Array, keys: jax.Array, sampler: SamplerState
+    ) -> State:
+        def reset(key: jax.Array, row: jax.Array) -> State:
+            return self.env.reset(key, mask=row, sampler=sampler)
+
+        fresh = jax.vmap(reset)(keys, mask)
         return select_rows(mask, fresh, state)
 
-    def _fresh(self, state: State, reset_rows: jax.Array) -> BatchState:
+    def _fresh(self, state: State) -> BatchState:
         none = jnp.zeros(self.num_envs, bool)
         return BatchState(
             state=state,
@@ -175,9 +192,10 @@ class BatchedEnv:
             terminated=none,
             truncated=none,
             done=none,
-            reset_rows=reset_rows,
+            reset_rows=~none,
             metrics=state.metrics,
             episode=state.sums | {"length": state.step.astype(jnp.float32)},
+            sampler=self.env.sampler.init(),
         )
 
 

@@ -168,10 +168,24 @@ class TerminationConfig:
 class ResetConfig:
     """Where and how an episode starts."""
 
-    start: Literal["random", "first"] = "random"
-    """A random frame of the clip, or its first."""
-    sampling: Literal["uniform_clip", "uniform_step"] = "uniform_clip"
-    """Every clip alike (times its weight), or every start frame alike."""
+    start: Literal["random", "linear", "first"] = "random"
+    """A random frame of the clip, one with a weight that falls linearly to the clip's
+    end, or its first."""
+    sampling: Literal[
+        "uniform_clip", "uniform_step", "success_rate_adaptive", "failure_bins"
+    ] = "uniform_clip"
+    """Every clip alike (times its weight), every start frame alike, clips that fail
+    more often, or the seconds in which episodes fail more often."""
+    success_window: int = 1000
+    """Outcomes of each clip that its success rate is taken from."""
+    weight_limit: float = 3.0
+    """success_rate_adaptive: largest factor on a clip's weight; 1 over it the least."""
+    bin_s: float = 1.0
+    """failure_bins: length of a bin."""
+    bin_rate: float = 0.001
+    """failure_bins: share of the newest step in the smoothed failures."""
+    bin_uniform: float = 0.1
+    """failure_bins: failures a step that all bins together are given."""
     init_velocities: bool = True
     """Whether root and joints start with the reference's velocities, or at rest."""
     joint_pos_std: float = 0.0

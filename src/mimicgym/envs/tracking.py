@@ -23,6 +23,7 @@ from mimicgym.envs.control import (
 )
 from mimicgym.envs.observation import Observer
 from mimicgym.envs.reward import Rewards
+from mimicgym.envs.sampling import Sampler, SamplerState
 from mimicgym.envs.termination import Terminations
 from mimicgym.envs.terms import (
     Facts,
@@ -31,15 +32,10 @@ from mimicgym.envs.terms import (
     feet_at_reset,
     link_pos_error_w,
 )
-from mimicgym.errors import UserError, unknown_name
+from mimicgym.errors import UserError
 from mimicgym.physics import Engine, PhysicsState, RobotState
 from mimicgym.physics.state import all_finite
 from mimicgym.reference import Reference, RefFrame, ref_frame
-
-STARTS = ("random", "first")
-SAMPLINGS = ("uniform_clip", "uniform_step")
-# The last frames of a clip are no starts: an episode needs something to follow.
-MIN_FRAMES_LEFT = 3
 
 
 @struct.dataclass
@@ -70,6 +66,7 @@ class TrackingEnv:
     """The task: a configuration, the motions and a physics engine.
 
     Attributes:
+      sampler: draws clips and start frames.
       action_size: A, joints that are controlled.
       observation_sizes: length of each observation group.
     """
@@ -81,6 +78,7 @@ class TrackingEnv:
         self.reference = reference
         self.engine = engine
         self.dt_s = config.dt_s
+        self.sampler = Sampler(config.reset, reference)
         self.facts = Facts.of(engine.model)
         self.action_size = engine.model.num_joints
         self._observer = Observer(config.observation)
@@ -104,6 +102,7 @@ class TrackingEnv:
         clip: jax.Array | int | None = None,
         frame: jax.Array | int | None = None,
         mask: jax.Array | bool = True,
+        sampler: SamplerState | None = None,
     ) -> State:
         """Start an episode on the reference.
 
@@ -112,9 +111,11 @@ class TrackingEnv:
           clip, frame: where to start, instead of drawing it.
           mask: () bool; where False nothing is computed by engines that can leave it
             out, and the result has no meaning.
+          sampler: what past episodes say of where to start; nothing if None.
         """
         key, sample_key, noise_key, offset_key, obs_key = jax.random.split(key, 5)
-        clip_id, start = self._sample(sample_key)
+        past = self.sampler.init() if sampler is None else sampler
+        clip_id, start = self.sampler.draw(past, sample_key)
         clip_id = clip_id if clip is None else jnp.asarray(clip, jnp.int32)
         if frame is not None:
             start = jnp.asarray(frame, jnp.int32)
@@ -258,21 +259,6 @@ class TrackingEnv:
             return jnp.asarray(self.facts.default_pose_rad)
         return self._ref(clip, frame + control.target_frames_ahead).joint_pos
 
-    def _sample(self, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Draw () clip and () start frame."""
-        clip_key, frame_key = jax.random.split(key)
-        ref = self.reference
-        starts = jnp.maximum(1, ref.clip_end - ref.clip_start - MIN_FRAMES_LEFT)
-        weight = ref.clip_weight
-        if self.config.reset.sampling == "uniform_step":
-            weight = weight * starts
-        clip = jax.random.categorical(clip_key, jnp.log(weight)).astype(jnp.int32)
-        if self.config.reset.start == "first":
-            return clip, jnp.int32(0)
-        draw = jax.random.uniform(frame_key)
-        frame = jnp.floor(draw * starts[clip]).astype(jnp.int32)
-        return clip, jnp.minimum(frame, starts[clip] - 1)
-
     def _start_state(
         self, key: jax.Array, ref: RefFrame
     ) -> tuple[jax.Array, jax.Array]:
@@ -335,10 +321,6 @@ class TrackingEnv:
 
 
 def _check_reset(cfg: ResetConfig) -> None:
-    if cfg.start not in STARTS:
-        raise unknown_name("reset.start", cfg.start, STARTS)
-    if cfg.sampling not in SAMPLINGS:
-        raise unknown_name("reset.sampling", cfg.sampling, SAMPLINGS)
     for name in ("joint_pos", "joint_vel", "root_xy", "root_z", "root_rot"):
         value = getattr(cfg, f"{name}_std")
         if not value >= 0:  # NaN too

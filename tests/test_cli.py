@@ -52,6 +52,11 @@ def test_a_run_holds_everything(run):
     for key in ("ppo/kl", "error/link_pos_m", "reward/joint_pos_tracking"):
         assert np.isfinite(lines[-1][key])
     assert (run / "report" / "curves.png").stat().st_size > 10_000
+    assert (run / "report" / "clips.png").stat().st_size > 5_000
+    (line,) = (run / "clips.jsonl").read_text().splitlines()
+    (clip,) = json.loads(line)["clips"]
+    assert clip["name"] == "squat" and clip["share"] == 1.0
+    assert len(clip["survival"]) == 6  # 281 frames
     assert (run / "checkpoints" / "2").is_dir()
 
 

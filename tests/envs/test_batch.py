@@ -268,6 +268,30 @@ def test_a_failure_resets_its_row_and_no_other(mode, start, unbroken):
     assert batch.metrics["termination/nonfinite"].tolist() == [0] * ROWS
 
 
+@pytest.mark.parametrize("autoreset", ["same_step", "next_step"])
+def test_every_outcome_is_remembered_once(mode, start, unbroken, autoreset):
+    step, batch = mode(autoreset).step, start
+    counts = []
+    for i in range(4):
+        batch = step(batch, actions(i))
+        counts.append(int(batch.sampler.count[0]))
+    # Rows 0 and 2 end together; their next episodes are longer than this test.
+    assert counts == [0, 2, 2, 3]
+    assert float(batch.sampler.success_rate[0]) == 1.0
+    # Where a reset takes the place of a step, that step is none.
+    steps = 16 - (2 if autoreset == "next_step" else 0)
+    assert float(batch.sampler.steps.sum()) == pytest.approx(steps, rel=1e-2)
+
+
+def test_a_failure_is_remembered_as_one(mode, start):
+    qvel = np.array(start.state.physics.qvel)
+    qvel[3] = np.nan
+    physics = start.state.physics.replace(qvel=qvel)
+    ill = start.replace(state=start.state.replace(physics=physics))
+    batch = mode("same_step").step(ill, actions(0))
+    assert int(batch.sampler.count[0]) == 1 and int(batch.sampler.successes[0]) == 0
+
+
 def test_a_row_is_a_single_environment(env, mode, start):
     """Batch of four against one environment of the same key, without vmap."""
     one = jit(env.reset)(keys(ROWS)[1], 0, ends(env)[1])

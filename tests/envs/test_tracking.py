@@ -566,7 +566,7 @@ def check_row_1_broke(found, expected):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reset.start": "last"}, r"reset\.start 'last'.*first, random"),
+        ({"reset.start": "last"}, r"reset\.start 'last'.*first, linear, random"),
         ({"reset.sampling": "step"}, r"reset\.sampling 'step'.*uniform_clip"),
         ({"reset.root_xy_std": -1.0}, r"reset\.root_xy_std is -1\.0"),
         ({"reset.joint_vel_std": float("nan")}, r"reset\.joint_vel_std is nan"),

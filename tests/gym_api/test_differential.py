@@ -22,7 +22,7 @@ def test_vector_environment_is_that_of_single_ones(mode, num_envs):
     assert ours.single_action_space == theirs.single_action_space
     assert ours.action_space == theirs.action_space
     assert ours.metadata == theirs.metadata
-    assert_same(ours.reset(seed=7), theirs.reset(seed=7))
+    assert_same(ours.reset(seed=3), theirs.reset(seed=3))
 
     rng = np.random.default_rng(0)
     seen = {"terminated": 0, "truncated": 0, "limit": 0}

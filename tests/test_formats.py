@@ -353,6 +353,21 @@ def test_broken_and_foreign_pickles_are_named(tmp_path):
     hostile(tmp_path, few, "dof_pos has 21 columns")
 
 
+def test_links_that_are_no_numbers_are_not_compared(tmp_path):
+    for value in (np.nan, 1e300):
+        values = videomimic_clip(swaying())
+        values["link_pos"] = np.full_like(values["link_pos"], value)
+        (tmp_path / "v.pkl").write_bytes(pickle.dumps(values))
+        (finding,) = load_motion(tmp_path / "v.pkl").findings
+        assert finding.code == "links-differ" and "can not be" in finding.message
+
+
+def test_kinds_of_arrays_that_are_no_kinds_are_damage(tmp_path):
+    whole = pickle.dumps(gmr_clip(swaying()), protocol=4)
+    for text in (b"f0", b"(0", b"08"):
+        hostile(tmp_path, whole.replace(b"f8", text), "can not be read|asks for")
+
+
 def test_a_compressed_pickle_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("mimicgym.motion.formats.pickles.MAX_BYTES", 2**20)
     hostile(tmp_path, zlib.compress(b"\x80\x04" + b"0" * 2**22), "unpacks to more")

@@ -25,6 +25,7 @@ _APART_M, _APART_DEG = 0.01, 5.0
 # Orders are told apart by their median error: a wrong one puts links a limb away.
 _ORDER_FITS_M = 0.05
 _RATE_OFF = 1.15
+_FAR_M = 1e3
 
 
 def resolve_orders(
@@ -100,6 +101,11 @@ def compare_links(
         message = f"no link of the file is one of the robot's ({known}, ...)"
         return (Finding("links-unknown", "note", message),)
     frames = spread_frames(motion.num_frames, _FRAMES)
+    # Beyond a kilometre, or not a number: nothing to compare with.
+    shown = [pos_w[frames]] if quat_w is None else [pos_w[frames], quat_w[frames]]
+    if not all(np.all(np.abs(x) < _FAR_M) for x in shown):
+        message = "the file's links hold numbers that can not be; they are not used"
+        return (Finding("links-differ", "warning", message),)
     qpos = full_qpos(motion)[frames]
     mine = [columns[names[i]] for i in stored]
     ours_w, ours_quat_w = link_poses(qpos)

@@ -96,7 +96,8 @@ class Fields:
             raise MotionError(
                 f"{self.at}: {key} has shape {value.shape}; ({wanted}) is needed"
             )
-        return value.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # bad numbers are named by later checks
+            return value.astype(np.float64)
 
     def number(self, key: str) -> float:
         value = self.numbers(key)

@@ -12,6 +12,7 @@ import io
 import lzma
 import math
 import pickle
+import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
@@ -41,6 +42,8 @@ DAMAGE = (
     AssertionError,
     ImportError,
     NotImplementedError,
+    SyntaxError,  # of the text that names a kind of array
+    struct.error,
     zlib.error,
     lzma.LZMAError,
     OSError,

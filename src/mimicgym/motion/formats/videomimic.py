@@ -53,7 +53,7 @@ def _load(probe: Probe) -> dict[str, Mapping[str, Any]]:
         return _clips(read_pickle(probe.path))
     values = _read_hdf5(probe)
     if not (clips := _clips(values)):
-        found = ", ".join(list(values)[:12]) or "nothing"
+        found = ", ".join(str(key) for key in list(values)[:12]) or "nothing"
         raise MotionError(
             f"{probe.path}: is HDF5 without {', '.join(_NEEDED[:3])}; found {found}"
         )

@@ -85,6 +85,9 @@ class Library:
             if entry.terrain:
                 text = f"its terrain {entry.terrain} is not used: the floor is flat"
                 found.append((motion.name, Finding("terrain", "warning", text)))
+            if entry.teacher:
+                text = f"its teacher {entry.teacher} is not used: there is none yet"
+                found.append((motion.name, Finding("teacher", "note", text)))
         return tuple(found)
 
     @property

@@ -181,8 +181,7 @@ def _explanation(
         moved[:, 7:] = qpos[:, [7 + order.index(joint) for joint in JOINTS_29]]
         if error_m(link_poses(moved)[0], names) < fits:
             return "joint-order", f"the joints are in {name} order"
-    root_w = pos_w[:, :1] * 0 + qpos[:, None, :3]
-    if error_m(ours_w - root_w, names) < fits:
+    if error_m(ours_w - qpos[:, None, :3], names) < fits:
         return "links-relative", "they are relative to the root, not in the world"
     if quat_w is not None and apart_m <= _APART_M:
         known = [i for i, name in enumerate(names) if name in columns]

@@ -290,6 +290,18 @@ def test_a_few_bad_frames_do_not_move_the_floor(g1, wave):
     assert abs(ref.ground_offset_m[0]) < 1e-3
 
 
+def test_per_frame_ground_follows_a_floor_that_drifts(g1, wave):
+    qpos = wave.qpos.copy()
+    drift_m = 0.1 + 0.1 * np.arange(len(qpos)) / len(qpos)
+    qpos[:, 2] += drift_m
+    drifting = replace(wave, qpos=qpos)
+    whole = build_reference([drifting], g1, dt_s=DT, ground="constant")
+    ref = build_reference([drifting], g1, dt_s=DT, ground="per_frame")
+    assert lowest_sole_m(g1, whole).max() > 0.08
+    np.testing.assert_allclose(lowest_sole_m(g1, ref), 0.0, atol=3e-3)
+    assert ref.ground_offset_m[0] == pytest.approx(-drift_m.mean(), abs=2e-3)
+
+
 def test_each_clip_has_an_offset_of_its_own(g1, wave):
     motions = [raised(wave, 0.1), wave]
     ref = build_reference(motions, g1, dt_s=DT, ground="constant")

@@ -18,11 +18,12 @@ from flax import struct
 from mimicgym.errors import MotionError, UserError, unknown_name
 from mimicgym.motion.clip import MIN_FRAMES, Motion, select_joints, validate
 from mimicgym.motion.contacts import estimate_contact, floor_height_m
+from mimicgym.motion.edit import align_to_ground
 from mimicgym.motion.resample import resample
 from mimicgym.motion.velocity import velocities
 from mimicgym.robot import JOINTS_29, KEY_BODIES, RobotModel
 
-GROUNDS = ("none", "constant")
+GROUNDS = ("none", "constant", "per_frame")
 
 
 @struct.dataclass
@@ -57,7 +58,8 @@ class Reference:
       clip_weight: (C,) how often each is drawn; they add up to 1.
       clip_names: C names, each once.
       dt_s: time between frames.
-      ground_offset_m: C heights that were added to put clips on the ground.
+      ground_offset_m: C heights that were added to put clips on the ground; with
+        "per_frame", their means over the frames.
       filled_joints: for each clip the joints that it lacks and that are zero.
     """
 
@@ -87,7 +89,9 @@ def build_reference(
         lacks are zero, joints that the robot lacks are left out.
       dt_s: time between frames, that of a control step.
       ground: "none" leaves heights alone; "constant" moves each clip as a whole so
-        that its lowest sole point (its 2nd percentile over frames) is at z = 0.
+        that its lowest sole point (its 2nd percentile over frames) is at z = 0;
+        "per_frame" brings the lowest sole point of every frame with a foot on the
+        ground there, for clips whose heights drift (see `align_to_ground`).
       weights: one for each clip, equal if None.
 
     Raises:
@@ -154,6 +158,11 @@ def _frames(
     motion: Motion, model: RobotModel, dt_s: float, ground: str
 ) -> tuple[RefFrame, float]:
     """All frames of one clip in NumPy float32, and how far it was lifted."""
+    offset_m = 0.0
+    if ground == "per_frame":
+        lifted = align_to_ground(motion, ground)
+        offset_m = float(np.mean(lifted.qpos[:, 2] - motion.qpos[:, 2]))
+        motion = lifted
     clip = resample(motion, dt_s)
     if clip.num_frames < MIN_FRAMES:
         raise MotionError(
@@ -162,7 +171,6 @@ def _frames(
         )
     qvel, root_ang_vel_w = velocities(clip.qpos, dt_s)
     bodies, soles_w = _kinematics(model, clip.qpos, qvel)
-    offset_m = 0.0
     if ground == "constant":
         offset_m = -floor_height_m(soles_w)
         for positions_w in (clip.qpos, bodies["body_pos_w"], soles_w):

@@ -215,9 +215,9 @@ class MotionConfig:
     """Quaternion order, for formats that do not say it."""
     skip_bad: bool = False
     """Whether files that can not be used are left out, instead of being an error."""
-    ground: Literal["none", "constant"] = "constant"
-    """Whether each clip is shifted vertically so that its lowest foot meets the
-    floor."""
+    ground: Literal["none", "constant", "per_frame"] = "constant"
+    """How clips are put on the floor: each shifted as a whole so that its lowest foot
+    meets it, or frame by frame wherever a foot is down (for heights that drift)."""
 
 
 @dataclass(frozen=True)

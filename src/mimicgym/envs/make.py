@@ -53,8 +53,14 @@ def library_of(config: EnvConfig) -> Library:
     )
 
 
-def make_env(config: EnvConfig | None = None) -> TrackingEnv:
+def make_env(
+    config: EnvConfig | None = None, library: Library | None = None
+) -> TrackingEnv:
     """Load motions, compile the robot, start the engine.
+
+    Args:
+      config: the task.
+      library: clips to use instead of those that the configuration names.
 
     Raises:
       UserError: a name, file or value that can not be used; the message says which.
@@ -72,9 +78,10 @@ def make_env(config: EnvConfig | None = None) -> TrackingEnv:
         friction=physics.friction,
         visuals=False,
     )
-    if not config.motion.clips:
-        raise UserError("motion.clips is empty; name at least one clip or file")
-    library = library_of(config)
+    if library is None:
+        if not config.motion.clips:
+            raise UserError("motion.clips is empty; name at least one clip or file")
+        library = library_of(config)
     engine = make_engine(
         config.engine,
         model,

@@ -119,11 +119,11 @@ class TrackingEnv:
         clip_id = clip_id if clip is None else jnp.asarray(clip, jnp.int32)
         if frame is not None:
             start = jnp.asarray(frame, jnp.int32)
-        ref = self._ref(clip_id, start)
+        ref = self.reference_at(clip_id, start)
         qpos, qvel = self._start_state(noise_key, ref)
         physics, robot = self.engine.forward(qpos, qvel, jnp.asarray(mask))
         action = matched_action(
-            robot.joint_pos, self._target_pose(clip_id, start), self.config.control
+            robot.joint_pos, self.target_pose(clip_id, start), self.config.control
         )
         feet = feet_at_reset(robot.contact_force_w[self.facts.foot_contacts])
         offered = self._offer(robot, clip_id, start, action, action, feet, jnp.int32(0))
@@ -160,7 +160,7 @@ class TrackingEnv:
             action, state.action, state.action_offset, config.control
         )
         ctrl = joint_target(
-            filtered, self._target_pose(state.clip, state.frame), config.control
+            filtered, self.target_pose(state.clip, state.frame), config.control
         )
         physics, robot = self.engine.step(state.physics, ctrl)
 
@@ -222,7 +222,7 @@ class TrackingEnv:
 
     def reference_of(self, state: State) -> RefFrame:
         """The frame that the state is judged against."""
-        return self._ref(state.clip, state.frame)
+        return self.reference_at(state.clip, state.frame)
 
     def _offer(
         self, robot, clip, frame, action, last_action, feet, step
@@ -231,8 +231,8 @@ class TrackingEnv:
         length = self._clip_length(clip)
         return {
             "robot": robot,
-            "ref": self._ref(clip, frame),
-            "next_ref": self._ref(clip, frame + 1),
+            "ref": self.reference_at(clip, frame),
+            "next_ref": self.reference_at(clip, frame + 1),
             "facts": self.facts,
             "action": action,
             "last_action": last_action,
@@ -246,18 +246,19 @@ class TrackingEnv:
     def _clip_length(self, clip: jax.Array) -> jax.Array:
         return self.reference.clip_end[clip] - self.reference.clip_start[clip]
 
-    def _ref(self, clip: jax.Array, frame: jax.Array) -> RefFrame:
+    def reference_at(self, clip: jax.Array, frame: jax.Array) -> RefFrame:
         """A frame of a clip; past the end, its last."""
         index = self.reference.clip_start[clip] + frame
         return ref_frame(
             self.reference, jnp.minimum(index, self.reference.clip_end[clip] - 1)
         )
 
-    def _target_pose(self, clip: jax.Array, frame: jax.Array) -> jax.Array:
+    def target_pose(self, clip: jax.Array, frame: jax.Array) -> jax.Array:
+        """(J,) rad: what action 0 asks for in a frame of a clip."""
         control = self.config.control
         if control.target == "default":
             return jnp.asarray(self.facts.default_pose_rad)
-        return self._ref(clip, frame + control.target_frames_ahead).joint_pos
+        return self.reference_at(clip, frame + control.target_frames_ahead).joint_pos
 
     def _start_state(
         self, key: jax.Array, ref: RefFrame

@@ -1,0 +1,116 @@
+"""`mimicgym motion check`: what is wrong with clips, and what would mend it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from mimicgym.cli.motion.arguments import ReportArgs
+from mimicgym.cli.motion.output import empty_table, write_json
+from mimicgym.cli.show import make_console
+from mimicgym.envs.presets import env_preset
+from mimicgym.errors import MotionError
+from mimicgym.first_steps import first_failures, first_steps_finding
+from mimicgym.motion import Finding, Motion, load_library
+from mimicgym.motion.check import LEVELS, check_motion
+from mimicgym.motion.clip import MIN_FRAMES
+from mimicgym.motion.edit import trim
+from mimicgym.motion.library import ClipEntry, expand
+
+
+@dataclass(frozen=True)
+class CheckArgs(ReportArgs):
+    """Say what is wrong with clips, and what would mend it."""
+
+    simulate: bool = True
+    """Whether to try the first steps of episodes in physics (about 10 s)."""
+    preset: str = "default"
+    """Whose terminations and physics those steps have."""
+    robot: Literal["g1_23dof", "g1_29dof"] = "g1_23dof"
+    """Which robot makes them."""
+
+
+@dataclass
+class _Clip:
+    """One clip, as far as it could be read, and what was found."""
+
+    name: str
+    entry: ClipEntry
+    motion: Motion | None
+    findings: list[Finding]
+
+    @property
+    def verdict(self) -> str:
+        """The worst of it; notes are no blemish."""
+        levels = {finding.level for finding in self.findings}
+        return next((word for word in ("error", "warning") if word in levels), "ok")
+
+    def to_dict(self) -> dict[str, Any]:
+        findings = sorted(
+            self.findings, key=lambda finding: LEVELS.index(finding.level)
+        )
+        return {
+            "name": self.name,
+            "clip": self.entry.clip,
+            "verdict": self.verdict,
+            "findings": [asdict(finding) for finding in findings],
+        }
+
+
+def check_files(args: CheckArgs) -> int:
+    """1 if a clip can not be read or has an error."""
+    clips = [_read(entry, args) for entry in expand(args.files)]
+    if args.simulate:
+        _add_first_steps(clips, args)
+    rows = [clip.to_dict() for clip in clips]
+    table = empty_table("clip", "verdict", "what", "finding", "mended by")
+    for row in rows:
+        first = True
+        for finding in row["findings"] or [{"code": "", "message": "", "mend": ""}]:
+            table.add_row(
+                row["name"] if first else "",
+                row["verdict"] if first else "",
+                finding["code"],
+                finding["message"],
+                finding["mend"],
+            )
+            first = False
+    make_console().print(table)
+    write_json(args.json_file, {"clips": rows})
+    return 1 if any(row["verdict"] == "error" for row in rows) else 0
+
+
+def _read(entry: ClipEntry, args: CheckArgs) -> _Clip:
+    try:
+        library = load_library(
+            [entry.clip],
+            fps=entry.fps or args.fps,
+            quat_order=entry.quat_order or args.quat_order,
+        )
+        motion = library.motions[0]
+        if entry.start_s is not None or entry.end_s is not None:
+            motion = trim(motion, entry.start_s, entry.end_s)
+        findings = list(check_motion(motion))
+    except MotionError as error:
+        unreadable = Finding("unreadable", "error", str(error))
+        return _Clip(entry.clip, entry, None, [unreadable])
+    return _Clip(entry.name or motion.name, entry, motion, findings)
+
+
+def _add_first_steps(clips: Sequence[_Clip], args: CheckArgs) -> None:
+    """Try clips that have no error yet: a broken one would only say so again."""
+    config = replace(env_preset(args.preset), robot=args.robot)
+    least_s = MIN_FRAMES * config.dt_s
+    tried = [
+        clip
+        for clip in clips
+        if clip.motion is not None
+        and clip.verdict != "error"
+        and clip.motion.duration_s >= least_s
+    ]
+    motions = [clip.motion for clip in tried if clip.motion is not None]
+    if not motions:
+        return
+    for clip, failures in zip(tried, first_failures(config, motions), strict=True):
+        finding = first_steps_finding(failures)
+        if finding is not None:
+            clip.findings.append(finding)

@@ -1,0 +1,123 @@
+"""Checks of a clip's numbers: order of the quaternion and the joints, ranges, jumps."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mimicgym.motion.clip import Finding, Motion
+from mimicgym.motion.edit.limits import joint_ranges_rad
+from mimicgym.motion.kinematics import breadth_first, full_qpos
+from mimicgym.motion.quat_order import quat_order_doubt
+from mimicgym.motion.velocity import velocities
+from mimicgym.robot import JOINTS_29
+
+# Largest speeds of the G1's motors in rad/s, by part of the joint's name (mjlab 1.6);
+# the last match counts. Ankles and the waist's roll and pitch are driven in pairs.
+SPEED_LIMITS = (
+    ("", 37.0),
+    ("hip_pitch", 32.0),
+    ("hip_yaw", 32.0),
+    ("waist_yaw", 32.0),
+    ("hip_roll", 20.0),
+    ("knee", 20.0),
+    ("ankle", 30.0),
+    ("waist_roll", 30.0),
+    ("waist_pitch", 30.0),
+    ("wrist_pitch", 22.0),
+    ("wrist_yaw", 22.0),
+)
+_LIMIT_RAD = (0.02, 0.3)  # beyond a joint's range: a warning, an error
+_JUMP_RAD, _JUMP_M = 1.0, 0.25  # between neighbouring frames
+
+
+def quat_order(motion: Motion) -> Iterator[Finding]:
+    doubt = quat_order_doubt(full_qpos(motion), "wxyz")
+    if doubt is not None:
+        yield Finding("quat-order", "error", doubt, "--quat-order xyzw")
+
+
+def quat_signs(motion: Motion) -> Iterator[Finding]:
+    quats = motion.qpos[:, 3:7]
+    flips = int(np.count_nonzero(np.sum(quats[1:] * quats[:-1], axis=1) < 0))
+    if flips:
+        text = f"the root quaternion changes sign {flips} times, which is mended"
+        yield Finding("quat-signs", "note", text)
+
+
+def joint_limits(motion: Motion) -> Iterator[Finding]:
+    qpos = full_qpos(motion)
+    excess = _excess_rad(qpos[:, 7:])
+    worst = int(excess.max(axis=0).argmax())
+    most = float(excess[:, worst].max())
+    if most <= _LIMIT_RAD[0]:
+        return
+    wide = breadth_first()[1]
+    moved = qpos[:, [7 + wide.index(joint) for joint in JOINTS_29]]
+    if most > _LIMIT_RAD[1] and _excess_rad(moved).max() < 0.25 * most:
+        yield Finding(
+            "joint-order",
+            "error",
+            f"{JOINTS_29[worst]} is {most:.2f} rad beyond its range, but no joint more "
+            f"than {_excess_rad(moved).max():.2f} if they are in breadth-first order "
+            f"(IsaacLab's)",
+            "reorder the joints by name before saving them",
+        )
+        return
+    frames = float((excess > _LIMIT_RAD[0]).any(axis=1).mean())
+    yield Finding(
+        "joint-limits",
+        "error" if most > _LIMIT_RAD[1] else "warning",
+        f"{JOINTS_29[worst]} is up to {most:.2f} rad beyond its range ({frames:.0%} of "
+        f"the frames have a joint beyond)",
+        "--clip-limits",
+    )
+
+
+def jumps(motion: Motion) -> Iterator[Finding]:
+    steps = np.abs(np.diff(motion.qpos[:, 7:], axis=0))
+    moved = np.linalg.norm(np.diff(motion.qpos[:, :3], axis=0), axis=1)
+    frame, joint = np.unravel_index(steps.argmax(), steps.shape)
+    if steps.max() > _JUMP_RAD:
+        yield Finding(
+            "jump",
+            "error",
+            f"{motion.joint_names[joint]} jumps by {steps.max():.2f} rad between "
+            f"frames {frame} and {frame + 1}",
+            f"--end-s {frame / motion.fps:.3g} or --start-s "
+            f"{(frame + 1) / motion.fps:.3g}",
+        )
+    if moved.max() > _JUMP_M:
+        frame = int(moved.argmax())
+        yield Finding(
+            "jump",
+            "error",
+            f"the root jumps by {moved.max():.2f} m between frames {frame} and "
+            f"{frame + 1}",
+        )
+
+
+def speeds(motion: Motion) -> Iterator[Finding]:
+    speed = np.abs(velocities(motion.qpos, 1.0 / motion.fps)[0][:, 6:])
+    limit = np.array([_speed_limit(name) for name in motion.joint_names])
+    share = speed / limit
+    over = (share > 1).any(axis=1)
+    if over.any():
+        worst = int(share.max(axis=0).argmax())
+        yield Finding(
+            "joint-speed",
+            "warning",
+            f"{motion.joint_names[worst]} moves at up to {speed[:, worst].max():.0f} "
+            f"rad/s, its motor at {limit[worst]:.0f} ({over.mean():.1%} of the frames)",
+            "--smooth-hz 6 or --speed 0.8",
+        )
+
+
+def _excess_rad(joints: np.ndarray) -> np.ndarray:
+    """(T, 29) how far beyond their ranges joints are."""
+    ranges = joint_ranges_rad()
+    low, high = np.array([ranges[name] for name in JOINTS_29]).T
+    return np.maximum(np.maximum(low - joints, joints - high), 0.0)
+
+
+def _speed_limit(joint: str) -> float:
+    return [limit for part, limit in SPEED_LIMITS if part in joint][-1]

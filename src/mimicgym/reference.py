@@ -45,6 +45,7 @@ class RefFrame:
     body_quat_w: jax.Array  # (B, 4)
     body_lin_vel_w: jax.Array  # (B, 3)
     body_ang_vel_w: jax.Array  # (B, 3)
+    com_pos_w: jax.Array  # (3,)
     foot_contact: jax.Array  # (2,) bool, left and right
 
 
@@ -56,21 +57,25 @@ class Reference:
       frames: all frames, leading axis F.
       clip_start, clip_end: (C,) int32, a clip's frames are [start, end).
       clip_weight: (C,) how often each is drawn; they add up to 1.
+      clip_teacher: (C,) int32, the teacher of each clip among `teachers`; -1 for none.
       clip_names: C names, each once.
       dt_s: time between frames.
       ground_offset_m: C heights that were added to put clips on the ground; with
         "per_frame", their means over the frames.
       filled_joints: for each clip the joints that it lacks and that are zero.
+      teachers: names of the policies that know clips, each once.
     """
 
     frames: RefFrame
     clip_start: jax.Array
     clip_end: jax.Array
     clip_weight: jax.Array
+    clip_teacher: jax.Array
     clip_names: tuple[str, ...] = struct.field(pytree_node=False)
     dt_s: float = struct.field(pytree_node=False)
     ground_offset_m: tuple[float, ...] = struct.field(pytree_node=False)
     filled_joints: tuple[tuple[str, ...], ...] = struct.field(pytree_node=False)
+    teachers: tuple[str, ...] = struct.field(pytree_node=False)
 
 
 def build_reference(
@@ -80,6 +85,7 @@ def build_reference(
     dt_s: float,
     ground: str = "none",
     weights: Sequence[float] | None = None,
+    teachers: Sequence[str] | None = None,
 ) -> Reference:
     """Resample, complete and concatenate clips.
 
@@ -93,6 +99,7 @@ def build_reference(
         "per_frame" brings the lowest sole point of every frame with a foot on the
         ground there, for clips whose heights drift (see `align_to_ground`).
       weights: one for each clip, equal if None.
+      teachers: for each clip the name of the policy that knows it, "" for none.
 
     Raises:
       MotionError: a clip that can not be used, or lasts less than 3 frames.
@@ -105,6 +112,12 @@ def build_reference(
     if ground not in GROUNDS:
         raise unknown_name("ground", ground, GROUNDS)
     clip_weight = _weights(weights, len(motions))
+    named = list(teachers or [""] * len(motions))
+    if len(named) != len(motions):
+        raise UserError(
+            f"{len(named)} teachers for {len(motions)} clips; give one each"
+        )
+    known = tuple(dict.fromkeys(name for name in named if name))
     parts, offsets, filled, spans = [], [], [], {}
     total = 0
     for motion in motions:
@@ -129,10 +142,14 @@ def build_reference(
         clip_start=jnp.asarray(starts, jnp.int32),
         clip_end=jnp.asarray(ends, jnp.int32),
         clip_weight=jnp.asarray(clip_weight, jnp.float32),
+        clip_teacher=jnp.asarray(
+            [known.index(name) if name else -1 for name in named], jnp.int32
+        ),
         clip_names=_distinct([motion.name for motion in motions]),
         dt_s=float(dt_s),
         ground_offset_m=tuple(offsets),
         filled_joints=tuple(filled),
+        teachers=known,
     )
 
 
@@ -145,7 +162,7 @@ def _content(motion: Motion) -> tuple[int, float, tuple[str, ...], int]:
 def reference_megabytes(duration_s: float, dt_s: float) -> float:
     """About how much memory (10^6 bytes) clips of that length take on the device."""
     bodies, joints = len(KEY_BODIES), len(JOINTS_29)
-    numbers = 13 + 2 * joints + 13 * bodies
+    numbers = 16 + 2 * joints + 13 * bodies
     return duration_s / dt_s * (4 * numbers + 2) / 1e6
 
 
@@ -173,7 +190,12 @@ def _frames(
     bodies, soles_w = _kinematics(model, clip.qpos, qvel)
     if ground == "constant":
         offset_m = -floor_height_m(soles_w)
-        for positions_w in (clip.qpos, bodies["body_pos_w"], soles_w):
+        for positions_w in (
+            clip.qpos,
+            bodies["body_pos_w"],
+            bodies["com_pos_w"],
+            soles_w,
+        ):
             positions_w[..., 2] += offset_m
     contact = clip.foot_contact
     if contact is None:
@@ -228,6 +250,7 @@ def _kinematics(
         "body_quat_w": quat_w,
         "body_lin_vel_w": lin_vel_w,
         "body_ang_vel_w": ang_vel_w,
+        "com_pos_w": com_w[:, 0],
     }
     return bodies, soles_w
 

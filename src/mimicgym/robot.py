@@ -9,6 +9,7 @@ G1DeepMimic configuration of hongsukchoi/VideoMimic, with the wrists' (which tha
 robot does not move) our own.
 """
 
+import math
 from dataclasses import dataclass
 
 import mujoco
@@ -55,6 +56,24 @@ TRACKED_BODIES = tuple(
     if b != "torso_link" and "hip_roll" not in b and "shoulder_roll" not in b
 )
 
+# Rotor inertia that a joint feels (kg m^2), by part of its name; the last match counts.
+# Two motors drive ankles and the waist's roll and pitch together.
+_ARMATURE = (
+    ("", 0.003609725),
+    ("hip_pitch", 0.010177520),
+    ("hip_yaw", 0.010177520),
+    ("waist_yaw", 0.010177520),
+    ("hip_roll", 0.025101925),
+    ("knee", 0.025101925),
+    ("ankle", 0.00721945),
+    ("waist_roll", 0.00721945),
+    ("waist_pitch", 0.00721945),
+    ("wrist_pitch", 0.00425),
+    ("wrist_yaw", 0.00425),
+)
+_NATURAL_RAD_S = 2 * math.pi * 10.0
+_DAMPING_RATIO = 2.0
+
 # (joint-name part) -> (kp N m/rad, kd N m s/rad); the last match wins.
 GAINS: dict[str, tuple[tuple[str, float, float], ...]] = {
     "videomimic": (
@@ -62,6 +81,50 @@ GAINS: dict[str, tuple[tuple[str, float, float], ...]] = {
         ("ankle_pitch", 20.0, 0.2),
         ("ankle_roll", 20.0, 0.1),
         ("wrist", 20.0, 0.5),
+    ),
+    # A rotor on a spring that swings at 10 Hz, with a damping ratio of 2.
+    "beyondmimic": tuple(
+        (
+            part,
+            inertia * _NATURAL_RAD_S**2,
+            2 * _DAMPING_RATIO * inertia * _NATURAL_RAD_S,
+        )
+        for part, inertia in _ARMATURE
+    ),
+}
+
+# Largest speeds of the motors in rad/s (mjlab 1.6); the last match counts.
+SPEED_LIMITS = (
+    ("", 37.0),
+    ("hip_pitch", 32.0),
+    ("hip_yaw", 32.0),
+    ("waist_yaw", 32.0),
+    ("hip_roll", 20.0),
+    ("knee", 20.0),
+    ("ankle", 30.0),
+    ("waist_roll", 30.0),
+    ("waist_pitch", 30.0),
+    ("wrist_pitch", 22.0),
+    ("wrist_yaw", 22.0),
+)
+
+# Joint positions that are not 0 in a default pose; without a side, of both. A pose's
+# shoulders mirror each other by the sign of their roll.
+POSES: dict[str, tuple[tuple[str, float], ...]] = {
+    "straight": (
+        ("hip_pitch_joint", -0.1),
+        ("knee_joint", 0.3),
+        ("ankle_pitch_joint", -0.2),
+    ),
+    # mjlab 1.6, KNEES_BENT_KEYFRAME
+    "knees_bent": (
+        ("hip_pitch_joint", -0.312),
+        ("knee_joint", 0.669),
+        ("ankle_pitch_joint", -0.363),
+        ("elbow_joint", 0.6),
+        ("shoulder_pitch_joint", 0.2),
+        ("left_shoulder_roll_joint", 0.2),
+        ("right_shoulder_roll_joint", -0.2),
     ),
 }
 
@@ -103,6 +166,11 @@ _SELF_PAIRS = (
 COLLISIONS = ("feet", "body", "full")
 
 
+def speed_limit_rad_s(joint: str) -> float:
+    """Largest speed of a joint's motor."""
+    return [limit for part, limit in SPEED_LIMITS if part in joint][-1]
+
+
 @dataclass(frozen=True)
 class Robot:
     """One variant of a robot: names and constants, no compiled model."""
@@ -119,18 +187,27 @@ class Robot:
     torso_body: str
     upper_body_joints: tuple[str, ...]
     foot_geoms: tuple[str, ...]
-    default_pose: tuple[tuple[str, float], ...]
+
+    def pose_rad(self, name: str) -> np.ndarray:
+        """(J,) a default pose."""
+        if name not in POSES:
+            raise unknown_name("pose", name, POSES)
+        table = dict(POSES[name])
+        angles = []
+        for joint in self.joint_names:
+            both = joint.removeprefix("left_").removeprefix("right_")
+            angles.append(table.get(joint, table.get(both, 0.0)))
+        return np.array(angles)
 
     @property
     def default_pose_rad(self) -> np.ndarray:
-        """(J,) the pose that action 0 means with `control.target = "default"`."""
-        table = dict(self.default_pose)
-        return np.array(
-            [
-                table.get(j.removeprefix("left_").removeprefix("right_"), 0.0)
-                for j in self.joint_names
-            ]
-        )
+        """(J,) the pose "straight"."""
+        return self.pose_rad("straight")
+
+    @property
+    def speed_limit_rad_s(self) -> np.ndarray:
+        """(J,) the motors' largest speeds."""
+        return np.array([speed_limit_rad_s(joint) for joint in self.joint_names])
 
     def gains(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """(J,) kp in N m/rad and (J,) kd in N m s/rad of a named set of gains."""
@@ -169,11 +246,6 @@ def _g1(name: str, joints: tuple[str, ...], fixed: tuple[str, ...]) -> Robot:
         + _side("left", _ARM, "joint")
         + _side("right", _ARM, "joint"),
         foot_geoms=_FLOOR_FEET,
-        default_pose=(
-            ("hip_pitch_joint", -0.1),
-            ("knee_joint", 0.3),
-            ("ankle_pitch_joint", -0.2),
-        ),
     )
 
 
@@ -199,10 +271,11 @@ class RobotModel:
       mj: the compiled model; `qpos` is root (7) then joints in `robot.joint_names`.
       key_body_ids: (B,) body ids of `robot.key_bodies` in `mj`.
       effort_nm: (J,) torque limits.
-      velocity_limit: none; joint ranges are `joint_range_rad` (J, 2).
+      joint_range_rad: (J, 2) least and most.
       contact_bodies: names of the bodies whose contact force is measured, feet first.
       contact_sum: (N, S) which sensors (S pairs) add up to each contact body, with the
         sign of the force on that body.
+      self_contacts: sensors of pairs in which the robot touches itself.
       collisions: the collision preset.
     """
 
@@ -213,6 +286,7 @@ class RobotModel:
     joint_range_rad: np.ndarray
     contact_bodies: tuple[str, ...]
     contact_sum: np.ndarray
+    self_contacts: np.ndarray
     collisions: str
 
     @property
@@ -239,13 +313,15 @@ def build_model(
     ls_iterations: int = 20,
     gains: str = "videomimic",
     friction: float = 1.0,
+    torque_control: bool = False,
     visuals: bool = True,
 ) -> RobotModel:
     """Compile `robot` with floor, contact pairs, actuators and contact sensors.
 
     PD control is one affine position actuator per joint: MuJoCo then evaluates
     `kp * (ctrl - q) - kd * qd`, clipped to the effort limit, from fresh joint states at
-    every physics step, in each engine alike.
+    every physics step, in each engine alike. With `torque_control` the control is the
+    torque itself, clipped to the limit.
 
     Without visuals the model has only the geoms that collide: what it looks like costs
     a simulation time at every step.
@@ -293,9 +369,9 @@ def build_model(
             name=name,
             target=name,
             trntype=mujoco.mjtTrn.mjTRN_JOINT,
-            gainprm=[kp[i]] + [0.0] * 9,
+            gainprm=[1.0 if torque_control else kp[i]] + [0.0] * 9,
             biastype=mujoco.mjtBias.mjBIAS_AFFINE,
-            biasprm=[0.0, -kp[i], -kd[i]] + [0.0] * 7,
+            biasprm=[0.0] * 10 if torque_control else [0.0, -kp[i], -kd[i]] + [0.0] * 7,
             forcelimited=True,
             forcerange=[-effort, effort],
         )
@@ -321,6 +397,9 @@ def build_model(
         joint_range_rad=mj.jnt_range[joint_ids].copy(),
         contact_bodies=names,
         contact_sum=table,
+        self_contacts=np.array(
+            [i for i, pair in enumerate(pairs) if "floor" not in pair], dtype=np.int32
+        ),
         collisions=collisions,
     )
 

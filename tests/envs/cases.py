@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mimicgym.configs import override
-from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.config import EnvConfig, TrackingConfig
 from mimicgym.envs.terms import Facts, FeetState
 from mimicgym.physics import RobotState
 from mimicgym.reference import RefFrame
@@ -46,6 +46,7 @@ def random_frame(model, rng: np.random.Generator) -> RefFrame:
         body_quat_w=quats,
         body_lin_vel_w=real(bodies, 3),
         body_ang_vel_w=real(bodies, 3),
+        com_pos_w=real(3),
         foot_contact=np.array([True, False]),
     )
 
@@ -61,6 +62,7 @@ def robot_on(frame: RefFrame, model) -> RobotState:
         **shared,
         joint_torque=np.zeros(model.num_joints, np.float32),
         contact_force_w=np.zeros((len(model.contact_bodies), 3), np.float32),
+        self_contact_n=np.zeros(len(model.self_contacts), np.float32),
     )
 
 
@@ -70,19 +72,25 @@ def offer(model, robot: RobotState, ref: RefFrame, **changes) -> dict:
     return {
         "robot": robot,
         "ref": ref,
+        "last_ref": ref,
         "next_ref": ref,
-        "facts": Facts.of(model),
+        "future_refs": jax.tree.map(lambda x: jnp.stack([x] * 4), ref),
+        "facts": Facts.of(model, TrackingConfig()),
         "action": still,
         "last_action": still,
         "last_last_action": still,
+        "last_joint_vel": robot.joint_vel,
         "feet": FeetState(
             contact=ref.foot_contact,
             last_contact=ref.foot_contact,
             touchdown=np.zeros(2, bool),
             air_time_s=np.zeros(2, np.float32),
+            peak_m=np.zeros(2, np.float32),
         ),
         "phase": jnp.float32(0.25),
         "step": jnp.int32(10),
+        "time_s": jnp.float32(10 * DT_S),
+        "teacher": jnp.int32(-1),
         "dt_s": DT_S,
     } | changes
 

@@ -28,7 +28,8 @@ class RobotState:
     Positions in m, quaternions wxyz, velocities in m/s and rad/s along world axes,
     torques in N m, forces in N. Bodies are `robot.key_bodies`; a body's velocity is
     that of its frame's origin. `contact_force_w` has one row for each of the model's
-    `contact_bodies`.
+    `contact_bodies`, `self_contact_n` one for each pair in which the robot may touch
+    itself.
     """
 
     root_pos_w: jax.Array  # (3,)
@@ -42,7 +43,9 @@ class RobotState:
     body_quat_w: jax.Array  # (B, 4)
     body_lin_vel_w: jax.Array  # (B, 3)
     body_ang_vel_w: jax.Array  # (B, 3)
+    com_pos_w: jax.Array  # (3,) of the whole robot
     contact_force_w: jax.Array  # (N, 3)
+    self_contact_n: jax.Array  # (P,)
 
 
 @struct.dataclass
@@ -91,7 +94,11 @@ def robot_state(model: RobotModel, physics: PhysicsState, raw: RawState) -> Robo
         body_quat_w=raw.xquat,
         body_lin_vel_w=lin_vel_w,
         body_ang_vel_w=ang_vel_w,
+        com_pos_w=raw.com,
         contact_force_w=_contact_force_w(model.contact_sum, raw.sensordata),
+        self_contact_n=jnp.linalg.norm(
+            raw.sensordata.reshape(-1, 3, 3)[model.self_contacts, 0], axis=-1
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from mimicgym.retarget.clearance import (
 from mimicgym.retarget.names import SIDES
 from mimicgym.retarget.proportions import FOOT_BODIES, LIMBS, Proportions
 from mimicgym.retarget.targets import Targets
-from mimicgym.robot import get_robot
+from mimicgym.robot import POSES
 
 # Costs weigh errors in m and rad. Standing feet come first: what pelvis or posture can
 # not have must not move them. Feet in the air are turned in ways that the robot's
@@ -135,7 +135,7 @@ class _Solver:
         qpos = np.zeros(self.model.nq)
         qpos[:3] = targets.pelvis_pos_w[0]
         mujoco.mju_mat2Quat(qpos[3:7], targets.pelvis_w[0].ravel())
-        default = dict(get_robot("g1_29dof").default_pose)
+        default = dict(POSES["straight"])
         for i in range(1, self.model.njnt):
             name = self.model.joint(i).name
             side = -1.0 if name.startswith("right_") else 1.0

@@ -9,23 +9,8 @@ from mimicgym.motion.edit.limits import joint_ranges_rad
 from mimicgym.motion.kinematics import breadth_first, full_qpos
 from mimicgym.motion.quat_order import quat_order_doubt
 from mimicgym.motion.velocity import velocities
-from mimicgym.robot import JOINTS_29
+from mimicgym.robot import JOINTS_29, speed_limit_rad_s
 
-# Largest speeds of the G1's motors in rad/s, by part of the joint's name (mjlab 1.6);
-# the last match counts. Ankles and the waist's roll and pitch are driven in pairs.
-SPEED_LIMITS = (
-    ("", 37.0),
-    ("hip_pitch", 32.0),
-    ("hip_yaw", 32.0),
-    ("waist_yaw", 32.0),
-    ("hip_roll", 20.0),
-    ("knee", 20.0),
-    ("ankle", 30.0),
-    ("waist_roll", 30.0),
-    ("waist_pitch", 30.0),
-    ("wrist_pitch", 22.0),
-    ("wrist_yaw", 22.0),
-)
 _LIMIT_RAD = (0.02, 0.3)  # beyond a joint's range: a warning, an error
 _JUMP_RAD, _JUMP_M = 1.0, 0.25  # between neighbouring frames
 
@@ -98,7 +83,7 @@ def jumps(motion: Motion) -> Iterator[Finding]:
 
 def speeds(motion: Motion) -> Iterator[Finding]:
     speed = np.abs(velocities(motion.qpos, 1.0 / motion.fps)[0][:, 6:])
-    limit = np.array([_speed_limit(name) for name in motion.joint_names])
+    limit = np.array([speed_limit_rad_s(name) for name in motion.joint_names])
     share = speed / limit
     over = (share > 1).any(axis=1)
     if over.any():
@@ -117,7 +102,3 @@ def _excess_rad(joints: np.ndarray) -> np.ndarray:
     ranges = joint_ranges_rad()
     low, high = np.array([ranges[name] for name in JOINTS_29]).T
     return np.maximum(np.maximum(low - joints, joints - high), 0.0)
-
-
-def _speed_limit(joint: str) -> float:
-    return [limit for part, limit in SPEED_LIMITS if part in joint][-1]

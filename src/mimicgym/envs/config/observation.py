@@ -1,0 +1,96 @@
+"""What is observed, and how well.
+
+A group lists terms by name. Three prefixes may stand before a name:
+
+  clean_NAME     the term without noise, offset and delay, for what only a simulation
+                 knows
+  history_NAME   the newest `history` values as they were sensed, the newest first
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Sense:
+    """How a term is sensed: (value + noise + offset) * scale, clipped, and late."""
+
+    scale: float = 1.0
+    noise: float = 0.0
+    """Half width (uniform) or deviation (gaussian) of what is added anew at each step,
+    in the term's unit."""
+    noise_kind: Literal["uniform", "gaussian"] = "uniform"
+    offset: float = 0.0
+    """Deviation of what is added for a whole episode, in the term's unit."""
+    delay: tuple[int, int] = (0, 0)
+    """Least and most control steps by which it comes late, drawn for each episode."""
+    clip: float = 0.0
+    """Largest magnitude after scaling; 0 is no limit."""
+    history: int = 0
+    """Values in history_NAME; 0 is observation.history."""
+
+
+_ACTOR = (
+    "history_torso_real",
+    "history_torso_xy_rel",
+    "history_torso_yaw_rel",
+    "target_joints",
+    "target_root_roll",
+    "target_root_pitch",
+)
+
+
+@dataclass(frozen=True)
+class ObservationConfig:
+    """Groups of terms, and how each term is sensed. A group without terms is not
+    computed."""
+
+    actor: tuple[str, ...] = _ACTOR
+    """What the policy sees."""
+    critic: tuple[str, ...] = ("torso", "deepmimic", *_ACTOR)
+    """What the value function sees."""
+    student: tuple[str, ...] = ()
+    """What a policy sees that teachers are distilled into."""
+    teacher: tuple[str, ...] = ()
+    """What those teachers see."""
+    noise: bool = True
+    """Whether terms are sensed with noise, offsets and delays; evaluation is
+    without."""
+    clip: float = 100.0
+    """Largest magnitude of any observation."""
+    history: int = 5
+    """Values in each history_ term."""
+    future_steps: tuple[int, ...] = (1, 2, 4, 8)
+    """Which reference frames future_frames shows, counted from the current one."""
+
+    torso_real: Sense = Sense()
+    torso: Sense = Sense()
+    root_height: Sense = Sense()
+    base_lin_vel: Sense = Sense(scale=2.0)
+    base_ang_vel: Sense = Sense(scale=0.25, noise=0.2)
+    projected_gravity: Sense = Sense(noise=0.05)
+    joint_pos: Sense = Sense(noise=0.01)
+    joint_vel: Sense = Sense(scale=0.05, noise=1.5)
+    last_action: Sense = Sense()
+    torso_xy_rel: Sense = Sense(noise=0.01, noise_kind="gaussian")
+    torso_yaw_rel: Sense = Sense(noise=0.01, noise_kind="gaussian")
+    torso_xy: Sense = Sense()
+    torso_yaw: Sense = Sense()
+    target_joints: Sense = Sense()
+    target_joint_vel: Sense = Sense()
+    target_root_roll: Sense = Sense()
+    target_root_pitch: Sense = Sense()
+    target_root_yaw: Sense = Sense()
+    upper_body_joint_targets: Sense = Sense()
+    phase: Sense = Sense()
+    deepmimic: Sense = Sense()
+    deepmimic_lin_ang_vel: Sense = Sense()
+    target_lin_vel: Sense = Sense(noise=0.2)
+    target_ang_vel: Sense = Sense(noise=0.05)
+    anchor_pos_b: Sense = Sense(noise=0.25)
+    anchor_ori_b: Sense = Sense(noise=0.05)
+    body_pos_b: Sense = Sense()
+    body_ori_b: Sense = Sense()
+    future_frames: Sense = Sense()
+    foot_contacts: Sense = Sense()
+    teacher_checkpoint_index: Sense = Sense()

@@ -71,7 +71,7 @@ def test_holding_the_reference_pose_falls(env):
 def test_evaluation_has_no_noise():
     noisy = replace(
         CONFIG,
-        reset=replace(CONFIG.reset, joint_pos_std=0.1, root_xy_std=0.1),
+        reset=replace(CONFIG.reset, joint_pos=0.1, root_xy=0.1),
         control=replace(CONFIG.control, action_offset_std=0.1),
         termination=replace(CONFIG.termination, max_steps=5),
     )

@@ -3,7 +3,7 @@
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from mimicgym.errors import UserError, unknown_name
@@ -19,9 +19,11 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(cls: type[T], data: Mapping[str, Any], path: str = "") -> T:
     """The configuration of class `cls` that `to_dict` made `data` of.
 
-    Fields that `data` lacks keep their defaults; a field that the class lacks, or a
-    value of another type, raises `UserError`.
+    Fields that `data` lacks keep their defaults; a value of another type raises
+    `UserError`. So does a field that the class lacks, unless a subclass has it: where
+    users add terms of their own to a configuration, their class is found.
     """
+    cls = _with_fields(cls, data)
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
     values: dict[str, Any] = {}
@@ -32,6 +34,21 @@ def from_dict(cls: type[T], data: Mapping[str, Any], path: str = "") -> T:
             )
         values[name] = _convert(hints[name], value, _join(path, name))
     return cls(**values)
+
+
+def _with_fields(cls: type[T], names: Iterable[str]) -> type[T]:
+    """`cls`, or a subclass of it that has all these fields where `cls` has not."""
+
+    def has_all(candidate: type) -> bool:
+        return set(names) <= {f.name for f in dataclasses.fields(candidate)}
+
+    def below(parent: type) -> list[type]:
+        found = parent.__subclasses__()
+        return found + [sub for child in found for sub in below(child)]
+
+    if has_all(cls):
+        return cls
+    return next(filter(has_all, below(cls)), cls)
 
 
 def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:

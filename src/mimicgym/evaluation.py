@@ -9,8 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mimicgym.envs.batch import BatchedEnv
-from mimicgym.envs.config import EnvConfig
-from mimicgym.envs.terms import link_pos_error_w
+from mimicgym.envs.config import (
+    CurriculumConfig,
+    EnvConfig,
+    RandomizationConfig,
+    ResetConfig,
+    TrackingConfig,
+)
+from mimicgym.envs.terms import Facts, link_pos_error_w
 from mimicgym.envs.tracking import State, TrackingEnv
 
 Policy = Callable[[jax.Array], jax.Array]
@@ -66,22 +72,17 @@ class Evaluation:
 
 
 def evaluation_config(config: EnvConfig) -> EnvConfig:
-    """`config` without noise, random starts or a step limit."""
-    reset = replace(
-        config.reset,
-        start="first",
-        joint_pos_std=0.0,
-        joint_vel_std=0.0,
-        root_xy_std=0.0,
-        root_z_std=0.0,
-        root_rot_std=0.0,
-    )
+    """`config` without noise, delays, disturbances, random starts, a step limit or a
+    curriculum: the nominal robot."""
     return replace(
         config,
-        reset=reset,
+        reset=ResetConfig(start="first", init_velocities=config.reset.init_velocities),
         observation=replace(config.observation, noise=False),
         control=replace(config.control, action_offset_std=0.0),
-        termination=replace(config.termination, max_steps=0),
+        termination=replace(
+            config.termination, max_steps=0, curriculum=CurriculumConfig()
+        ),
+        randomization=RandomizationConfig(),
     )
 
 
@@ -153,7 +154,9 @@ def _rollout(env: TrackingEnv, policy: Policy, steps: int) -> dict[str, jax.Arra
 
 def _show(env: TrackingEnv, state: State) -> dict[str, jax.Array]:
     robot, ref = state.robot, env.reference_of(state)
-    offset_w = link_pos_error_w(robot, ref, env.facts)
+    # The same bodies whatever the task tracks, so that scores can be compared.
+    facts = Facts.of(env.engine.model, TrackingConfig())
+    offset_w = link_pos_error_w(robot, ref, facts)
     relative_w = offset_w - (robot.root_pos_w - ref.root_pos_w)
     return {
         "qpos": state.physics.qpos,

@@ -16,7 +16,6 @@ import numpy as np
 
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.config import EnvConfig
-from mimicgym.envs.control import matched_action
 from mimicgym.envs.make import make_env
 from mimicgym.envs.terms import link_pos_error_w
 from mimicgym.envs.tracking import State, TrackingEnv
@@ -128,7 +127,7 @@ def _run(env: TrackingEnv, clip: np.ndarray, frame: np.ndarray) -> dict[str, jax
         """The action that asks for the next pose of the reference."""
         joint_pos = env.reference_at(state.clip, state.frame + 1).joint_pos
         pose = env.target_pose(state.clip, state.frame)
-        return matched_action(joint_pos, pose, env.config.control)
+        return env.control.matched(joint_pos, pose)
 
     def body(carry, _):
         batch, going = carry

@@ -450,9 +450,15 @@ def _add_scene(spec: mujoco.MjSpec) -> None:
         width=128,
         height=768,
     )
-    spec.worldbody.add_light(pos=[0, 0, 6], dir=[0, 0, -1], diffuse=[0.5] * 3)
+    # Directional: robots walk away from where a lamp would stand.
+    sun = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+    spec.worldbody.add_light(type=sun, pos=[0, 0, 6], dir=[0, 0, -1], diffuse=[0.5] * 3)
     spec.worldbody.add_light(
-        pos=[3, -3, 5], dir=[-0.5, 0.5, -0.8], diffuse=[0.4] * 3, castshadow=False
+        type=sun,
+        pos=[3, -3, 5],
+        dir=[-0.5, 0.5, -0.8],
+        diffuse=[0.4] * 3,
+        castshadow=False,
     )
 
 

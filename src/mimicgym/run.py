@@ -20,7 +20,8 @@ from mimicgym.configs import from_dict, override, to_dict
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import env_config
 from mimicgym.errors import UserError
-from mimicgym.ppo import Checkpoints, Policy, PPOConfig, ppo_preset
+from mimicgym.ppo import Checkpoints, Policy, PPOConfig
+from mimicgym.tasks import get_task
 
 _PACKAGES = ("mimicgym", "mujoco", "mujoco-mjx", "jax", "jaxlib", "flax", "optax")
 
@@ -59,7 +60,7 @@ def run_config(
       num_envs: environments in parallel; the preset's by default.
       overrides: dotted settings of a `RunConfig`, such as {"ppo.epochs": 2}.
     """
-    learner = ppo_preset(preset)
+    learner = get_task(preset).preset
     config = RunConfig(
         preset=preset,
         env=env_config(preset, motion=motion, robot=robot, engine=engine),

@@ -21,8 +21,8 @@ NOISY = override(
     PLAIN,
     {
         "observation.noise": True,
-        "reset.joint_pos_std": 0.02,
-        "reset.root_xy_std": 0.02,
+        "reset.joint_pos": 0.02,
+        "reset.root_xy": 0.02,
         "control.action_offset_std": 0.1,
     },
 )

@@ -107,7 +107,7 @@ def test_observation_sizes(plain):
 
 
 def test_a_reset_is_a_function_of_its_key(setting):
-    noisy = setting(**{"observation.noise": True, "reset.joint_pos_std": 0.1})
+    noisy = setting(**{"observation.noise": True, "reset.joint_pos": 0.1})
     first, again = noisy.reset(keys(ROWS)), noisy.reset(keys(ROWS))
     jax.tree.map(
         np.testing.assert_array_equal,
@@ -135,11 +135,11 @@ def test_starting_at_rest(setting):
 
 
 NOISE = {
-    "reset.joint_pos_std": 0.05,
-    "reset.joint_vel_std": 0.3,
-    "reset.root_xy_std": 0.1,
-    "reset.root_z_std": 0.02,
-    "reset.root_rot_std": 0.03,
+    "reset.joint_pos": 0.05,
+    "reset.joint_vel": 0.3,
+    "reset.root_xy": 0.1,
+    "reset.root_z": 0.02,
+    "reset.root_tilt": 0.03,
     "reset.respawn_z_m": 0.5,
 }
 MANY = 3000
@@ -568,8 +568,8 @@ def check_row_1_broke(found, expected):
     [
         ({"reset.start": "last"}, r"reset\.start 'last'.*first, linear, random"),
         ({"reset.sampling": "step"}, r"reset\.sampling 'step'.*uniform_clip"),
-        ({"reset.root_xy_std": -1.0}, r"reset\.root_xy_std is -1\.0"),
-        ({"reset.joint_vel_std": float("nan")}, r"reset\.joint_vel_std is nan"),
+        ({"reset.root_xy": -1.0}, r"reset\.root_xy is -1\.0"),
+        ({"reset.joint_vel": float("nan")}, r"reset\.joint_vel is nan"),
         ({"control.decimation": 0}, r"control\.decimation is 0"),
         ({"control.gains": "stiff"}, r"gains 'stiff'.*videomimic"),
         ({"physics.collisions": "feet"}, r"reward\.collision.*'feet'"),

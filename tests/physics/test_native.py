@@ -318,7 +318,7 @@ def test_mask_saves_the_work(case, model, monkeypatch):
     engine = NativeEngine(model)
     forward = jax.jit(jax.vmap(engine.forward))
     forward(case.qpos, case.qvel, np.ones(8, bool))
-    scratch = engine._batches[8]
+    scratch = engine._scratch[8,]
     computed = []
     monkeypatch.setattr(
         scratch,
@@ -372,7 +372,7 @@ def test_a_simulation_that_mujoco_gives_up_on_stays_alone(case, model, native_st
     step = jax.jit(jax.vmap(engine.step))
     jax.block_until_ready(step(case.physics, case.ctrl))
     # A transmission that there is not: an error in that one simulation.
-    kinds = engine._batches[8].batch.expand("actuator_trntype")
+    kinds = engine._scratch[8,].batch.expand("actuator_trntype")
     kinds[3] = 99
     found = jax.block_until_ready(step(case.physics, case.ctrl))
     kinds[3] = model.mj.actuator_trntype

@@ -12,6 +12,8 @@ COMMANDS = {
     "eval": "measure how well a trained policy tracks its motions",
     "play": "show a trained policy: a video, a picture strip or a window",
     "motion": "list, show, check, convert and retarget motion clips",
+    "tasks": "list the tasks, which are the presets of a training",
+    "task": "show a task: its observations, rewards, failures and randomisation",
     "bench": "measure the speed of the environment and of the bare engine",
 }
 

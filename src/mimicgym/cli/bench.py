@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,18 +10,21 @@ import tyro
 from rich.table import Table
 
 from mimicgym.bench import bench
+from mimicgym.cli.arguments import preset_in
 from mimicgym.cli.show import make_console
-from mimicgym.envs.make import env_config, make_env
+from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.make import make_env
+from mimicgym.envs.presets import env_preset
 
 
 @dataclass(frozen=True)
 class BenchArgs:
-    engine: str = "auto"
-    """auto, mjx or native."""
+    engine: str | None = None
+    """auto, mjx or native; the preset's by default."""
     num_envs: int = 512
     """Environments in parallel."""
     preset: str = "default"
-    """Environment preset."""
+    """A task, see `mimicgym tasks`. It sets the defaults of everything under env."""
     robot: str | None = None
     """Robot, instead of the preset's."""
     motion: tuple[str, ...] = ()
@@ -30,17 +33,27 @@ class BenchArgs:
     """Control steps of one timed stretch."""
     repeats: int = 5
     """Timed stretches; medians are shown."""
+    env: EnvConfig = field(default_factory=EnvConfig)
     json_file: Annotated[Path | None, tyro.conf.arg(name="json", metavar="FILE")] = None
     """Also write the result to this file."""
 
 
 def main(argv: Sequence[str]) -> int:
+    preset = preset_in(argv) or BenchArgs.preset
     args = tyro.cli(
-        BenchArgs, args=list(argv), prog="mimicgym bench", description=__doc__
+        BenchArgs,
+        args=list(argv),
+        default=replace(BenchArgs(), preset=preset, env=env_preset(preset)),
+        prog="mimicgym bench",
+        description=__doc__,
     )
-    config = env_config(
-        args.preset, motion=args.motion or None, robot=args.robot, engine=args.engine
-    )
+    config = args.env
+    if args.motion:
+        config = replace(config, motion=replace(config.motion, clips=args.motion))
+    if args.robot is not None:
+        config = replace(config, robot=args.robot)
+    if args.engine is not None:
+        config = replace(config, engine=args.engine)
     result = bench(
         make_env(config), args.num_envs, steps=args.steps, repeats=args.repeats
     )

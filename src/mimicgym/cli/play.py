@@ -11,7 +11,7 @@ import tyro
 
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
-from mimicgym.envs.window import has_screen
+from mimicgym.envs.screen import has_screen
 from mimicgym.errors import UserError, unknown_name
 from mimicgym.evaluation import evaluate, evaluation_config
 from mimicgym.play import save_film, show_window

@@ -16,19 +16,19 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mimicgym.cli.arguments import preset_in
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import library_of
-from mimicgym.envs.presets import env_preset
-from mimicgym.errors import UserError, unknown_name
-from mimicgym.ppo import PPOConfig, ppo_preset
+from mimicgym.errors import UserError
+from mimicgym.ppo import PPOConfig
 from mimicgym.reference import reference_megabytes
 from mimicgym.report import sparkline
 from mimicgym.run import RunConfig, RunFolder
+from mimicgym.tasks import get_task
 from mimicgym.training import Progress as TrainProgress
 from mimicgym.training import train
 
-PRESETS = ("quick", "default")
 DEFAULT_MINUTES = 10.0
 
 
@@ -38,8 +38,8 @@ class TrainArgs:
     """Embedded clips, files, folders, patterns or YAML lists; all are trained
     together."""
     preset: str = "quick"
-    """quick (for a CPU) or default (the original's first training stage). It sets the
-    defaults of everything under env and ppo."""
+    """A task, see `mimicgym tasks`; quick is for a CPU. It sets the defaults of
+    everything under env and ppo."""
     engine: str | None = None
     """auto (native on a CPU, else mjx), mjx or native."""
     robot: str | None = None
@@ -158,12 +158,9 @@ def main(argv: Sequence[str]) -> int:
 def parse(argv: Sequence[str]) -> TrainArgs:
     """Arguments, with the preset's values as defaults of env and ppo."""
     default = TrainArgs()
-    preset = _preset_in(argv) or default.preset
-    if preset not in PRESETS:
-        raise unknown_name("preset", preset, PRESETS)
-    default = replace(
-        default, preset=preset, env=env_preset(preset), ppo=ppo_preset(preset).ppo
-    )
+    preset = preset_in(argv) or default.preset
+    task = get_task(preset)
+    default = replace(default, preset=preset, env=task.env, ppo=task.preset.ppo)
     return tyro.cli(
         TrainArgs,
         args=list(argv),
@@ -190,7 +187,7 @@ def run_config(args: TrainArgs) -> RunConfig:
         env = replace(env, robot=args.robot)
     num_envs = args.num_envs
     if num_envs is None:
-        num_envs = ppo_preset(args.preset).num_envs
+        num_envs = get_task(args.preset).preset.num_envs
     return RunConfig(args.preset, env, args.ppo, num_envs, args.seed)
 
 
@@ -200,21 +197,12 @@ def _resumed_config(
     """The run's own settings; others than how long to go on are refused."""
     plain = parse(["--preset", args.preset])
     keep = {"resume": None, "iterations": None, "minutes": None}
-    if replace(args, **keep) != plain or _preset_in(argv) is not None:
+    if replace(args, **keep) != plain or preset_in(argv) is not None:
         raise UserError(
             "--resume goes on with the settings of its run; only --minutes and"
             " --iterations can be given with it"
         )
     return folder.config()
-
-
-def _preset_in(argv: Sequence[str]) -> str | None:
-    for i, word in enumerate(argv):
-        if word == "--preset" and i + 1 < len(argv):
-            return argv[i + 1]
-        if word.startswith("--preset="):
-            return word.removeprefix("--preset=")
-    return None
 
 
 class _StopOnInterrupt:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mimicgym.envs.curriculum import Curriculum, CurriculumState
 from mimicgym.envs.sampling import SamplerState
 from mimicgym.envs.tracking import State, TrackingEnv
 from mimicgym.errors import UserError, unknown_name
@@ -38,6 +39,7 @@ class BatchState:
     metrics: dict[str, jax.Array]  # (B,) of this step
     episode: dict[str, jax.Array]  # (B,) sums over the episode, meaningful where done
     sampler: SamplerState  # what all episodes so far say of where to start
+    curriculum: CurriculumState  # how lax failures are judged
 
 
 class BatchedEnv:
@@ -70,6 +72,7 @@ class BatchedEnv:
         self.num_envs = num_envs
         self.autoreset = autoreset
         self.max_episode_steps = max_episode_steps
+        self._curriculum = Curriculum(env.config.termination.curriculum)
 
     @property
     def action_size(self) -> int:
@@ -115,7 +118,8 @@ class BatchedEnv:
     def step(self, batch: BatchState, action: jax.Array) -> BatchState:
         """Advance every row. action (B, A)."""
         before = batch.state
-        final = jax.vmap(self.env.step)(before, action)
+        step = jax.vmap(self.env.step, in_axes=(0, 0, None))
+        final = step(before, action, batch.curriculum.laxity)
         truncated = final.truncated
         if self.max_episode_steps is not None:
             truncated = truncated | (final.step >= self.max_episode_steps)
@@ -127,8 +131,11 @@ class BatchedEnv:
         sampler = self.env.sampler.update(
             batch.sampler, final.clip, final.frame, stepped, done, final.terminated
         )
+        curriculum = self._curriculum.update(
+            batch.curriculum, done & stepped, final.terminated
+        )
         if self.autoreset == "next_step":
-            return self._next_step(batch, final, sampler)
+            return self._next_step(batch, final, sampler, curriculum)
         state = final
         reset_rows = jnp.zeros_like(done)
         if self.autoreset == "same_step":
@@ -147,10 +154,15 @@ class BatchedEnv:
             metrics=final.metrics,
             episode=final.sums | {"length": final.step.astype(jnp.float32)},
             sampler=sampler,
+            curriculum=curriculum,
         )
 
     def _next_step(
-        self, batch: BatchState, final: State, sampler: SamplerState
+        self,
+        batch: BatchState,
+        final: State,
+        sampler: SamplerState,
+        curriculum: CurriculumState,
     ) -> BatchState:
         """Rows that were done are reset in place of their step."""
         keys = next_keys(batch.state.key)
@@ -170,6 +182,7 @@ class BatchedEnv:
             metrics=state.metrics,
             episode=state.sums | {"length": state.step.astype(jnp.float32)},
             sampler=sampler,
+            curriculum=curriculum,
         )
 
     def _reset_rows(
@@ -196,6 +209,7 @@ class BatchedEnv:
             metrics=state.metrics,
             episode=state.sums | {"length": state.step.astype(jnp.float32)},
             sampler=self.env.sampler.init(),
+            curriculum=self._curriculum.init(),
         )
 
 

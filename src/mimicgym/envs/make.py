@@ -76,6 +76,7 @@ def make_env(
         ls_iterations=physics.ls_iterations,
         gains=config.control.gains,
         friction=physics.friction,
+        torque_control=config.control.target == "torque",
         visuals=False,
     )
     if library is None:
@@ -87,6 +88,7 @@ def make_env(
         model,
         decimation=config.control.decimation,
         threads=config.threads,
+        wrench_body=config.tracking.anchor,
     )
     reference = build_reference(
         library.motions,
@@ -94,5 +96,6 @@ def make_env(
         dt_s=config.dt_s,
         ground=config.motion.ground,
         weights=library.weights,
+        teachers=[entry.teacher for entry in library.entries],
     )
     return TrackingEnv(config, reference, engine)

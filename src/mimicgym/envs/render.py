@@ -1,8 +1,14 @@
 """Pictures of the robot, with its reference as a translucent ghost."""
 
+import contextlib
+import os
+import sys
+
 import mujoco
 import numpy as np
 
+from mimicgym.envs.screen import has_screen
+from mimicgym.errors import UserError
 from mimicgym.robot import Robot, build_model
 
 GHOST_RGBA = (0.25, 0.65, 1.0, 0.35)
@@ -27,7 +33,7 @@ class Renderer:
         self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)
         self._data = mujoco.MjData(self.model)
         self._ghost = mujoco.MjData(self.model)
-        self._renderer = mujoco.Renderer(self.model, height=height, width=width)
+        self._renderer = _renderer(self.model, width, height)
         self._option = mujoco.MjvOption()
         # Collision shapes lie inside the visual ones and would shine through.
         self._option.geomgroup[3] = 0
@@ -56,6 +62,30 @@ class Renderer:
     def close(self) -> None:
         """Free the graphics context."""
         self._renderer.close()
+
+
+def _renderer(model: mujoco.MjModel, width: int, height: int) -> mujoco.Renderer:
+    """MuJoCo's renderer; on Linux without a display, through EGL.
+
+    MuJoCo decides at its import how to render, and without MUJOCO_GL for a display.
+    """
+    if (
+        sys.platform.startswith("linux")
+        and not has_screen()
+        and not os.environ.get("MUJOCO_GL")
+    ):
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            from mujoco.egl import GLContext
+            from mujoco.rendering.classic import gl_context
+
+            gl_context.GLContext = GLContext
+    try:
+        return mujoco.Renderer(model, height=height, width=width)
+    except (mujoco.FatalError, ImportError, RuntimeError) as error:
+        raise UserError(
+            f"can not draw: MuJoCo found no way to render ({error}); without a display,"
+            f" set MUJOCO_GL=egl (GPU or Mesa) or MUJOCO_GL=osmesa before Python starts"
+        ) from error
 
 
 def add_ghost(

@@ -112,7 +112,7 @@ class Sampler:
 
     def draw(self, state: SamplerState, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """() clip and () start frame."""
-        clip_key, frame_key = jax.random.split(key)
+        clip_key, frame_key, first_key = jax.random.split(key, 3)
         draw = jax.random.uniform(frame_key)
         if self.config.sampling == "failure_bins":
             picked = _pick(self.bin_weights(state), clip_key)
@@ -131,7 +131,11 @@ class Sampler:
             place = m + 0.5 - jnp.sqrt((m + 0.5) ** 2 - draw * m * (m + 1))
         else:
             place = draw * room
-        return clip, first + jnp.clip(place.astype(jnp.int32), 0, room - 1)
+        frame = first + jnp.clip(place.astype(jnp.int32), 0, room - 1)
+        if self.config.first_frame_prob:
+            at_first = jax.random.bernoulli(first_key, self.config.first_frame_prob)
+            frame = jnp.where(at_first, 0, frame)
+        return clip, frame
 
     def update(
         self,

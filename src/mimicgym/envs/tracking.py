@@ -1,11 +1,12 @@
 """The motion-tracking task for one environment: pure `reset` and `step`.
 
-Order of a step (VideoMimic's, with its faults mended): action offset, clip, filter;
-`decimation` physics steps with PD control; the reference moves on; failures, rewards,
-observations. Resets are the batch's business (`envs.batch`), and because a reset
-recomputes kinematics, targets and history, its first observation is never stale.
+Order of a step (VideoMimic's, with its faults mended): pushes; action offset, clip,
+filter; `decimation` physics steps with PD control; the reference moves on; failures,
+rewards, observations. Resets are the batch's business (`envs.batch`), and because a
+reset recomputes kinematics, targets and history, its first observation is never stale.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +14,15 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from mimicgym import rotations as rot
-from mimicgym.envs.config import EnvConfig, ResetConfig
-from mimicgym.envs.control import (
-    check_control,
-    filter_action,
-    joint_target,
-    matched_action,
-)
-from mimicgym.envs.observation import Observer
+from mimicgym.envs.actuation import Actuation, Actuators
+from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.control import Control
+from mimicgym.envs.disturbance import Disturbance, Disturbances
+from mimicgym.envs.observation import Observer, Row, Senses
+from mimicgym.envs.randomization import Randomizer
 from mimicgym.envs.reward import Rewards
 from mimicgym.envs.sampling import Sampler, SamplerState
+from mimicgym.envs.start import Starts
 from mimicgym.envs.termination import Terminations
 from mimicgym.envs.terms import (
     Facts,
@@ -32,7 +31,6 @@ from mimicgym.envs.terms import (
     feet_at_reset,
     link_pos_error_w,
 )
-from mimicgym.errors import UserError
 from mimicgym.physics import Engine, PhysicsState, RobotState
 from mimicgym.physics.state import all_finite
 from mimicgym.reference import Reference, RefFrame, ref_frame
@@ -48,12 +46,18 @@ class State:
     clip: jax.Array  # int32
     frame: jax.Array  # int32 frame within the clip
     start: jax.Array  # int32 frame at which the episode began
+    played: jax.Array  # int32 frames that the reference has moved since the reset
+    frozen: jax.Array  # bool, the reference stands still
+    origin_w: jax.Array  # (3,) m, added to the reference's positions
     step: jax.Array  # int32 control steps since the reset
     action: jax.Array  # (A,) filtered actions, the newest first
     last_action: jax.Array  # (A,)
     action_offset: jax.Array  # (A,) constant over the episode
+    actuation: Actuation
+    fields: dict[str, jax.Array]  # of the model, where this episode's differ
+    disturbance: Disturbance
     feet: FeetState
-    history: dict[str, jax.Array]
+    senses: Senses
     obs: dict[str, jax.Array]
     reward: jax.Array
     terminated: jax.Array  # bool, a failure
@@ -72,25 +76,31 @@ class TrackingEnv:
     """
 
     def __init__(self, config: EnvConfig, reference: Reference, engine: Engine):
-        check_control(config.control)
-        _check_reset(config.reset)
         self.config = config
         self.reference = reference
         self.engine = engine
         self.dt_s = config.dt_s
+        model = engine.model
+        self.facts = Facts.of(model, config.tracking, config.control.pose)
         self.sampler = Sampler(config.reset, reference)
-        self.facts = Facts.of(engine.model)
-        self.action_size = engine.model.num_joints
-        self._observer = Observer(config.observation)
-        self._rewards = Rewards(config.reward, self.facts, self.dt_s)
-        self._terminations = Terminations(config.termination, engine.model)
+        self.control = Control(config.control, model)
+        self.randomizer = Randomizer(config.randomization, model)
+        self.action_size = model.num_joints
+        self._starts = Starts(config.reset, self.facts)
+        self._actuators = Actuators(
+            config.randomization, self.control, decimation=config.control.decimation
+        )
+        self._disturbances = Disturbances(config.randomization, self.dt_s)
+        self.observer = Observer(config.observation)
+        self.rewards = Rewards(config.reward, self.facts, self.dt_s)
+        self.terminations = Terminations(config.termination, model)
         shapes = jax.eval_shape(self.reset, jax.random.key(0))
         self.observation_sizes = {k: v.shape[0] for k, v in shapes.obs.items()}
 
     @property
     def causes(self) -> tuple[str, ...]:
         """Why an episode can fail."""
-        return (*self._terminations.causes, "nonfinite")
+        return (*self.terminations.causes, "nonfinite")
 
     @property
     def num_clips(self) -> int:
@@ -113,56 +123,82 @@ class TrackingEnv:
             out, and the result has no meaning.
           sampler: what past episodes say of where to start; nothing if None.
         """
-        key, sample_key, noise_key, offset_key, obs_key = jax.random.split(key, 5)
+        keys = jax.random.split(key, 9)
         past = self.sampler.init() if sampler is None else sampler
-        clip_id, start = self.sampler.draw(past, sample_key)
+        clip_id, start = self.sampler.draw(past, keys[1])
         clip_id = clip_id if clip is None else jnp.asarray(clip, jnp.int32)
         if frame is not None:
             start = jnp.asarray(frame, jnp.int32)
-        ref = self.reference_at(clip_id, start)
-        qpos, qvel = self._start_state(noise_key, ref)
-        physics, robot = self.engine.forward(qpos, qvel, jnp.asarray(mask))
-        action = matched_action(
-            robot.joint_pos, self.target_pose(clip_id, start), self.config.control
+        origin_w = self._starts.origin(keys[2])
+        ref = self.reference_at(clip_id, start, origin_w)
+        qpos, qvel = self._starts.state(keys[3], ref)
+        fields = self.randomizer.draw(keys[4])
+        physics, robot = self.engine.forward(qpos, qvel, jnp.asarray(mask), fields)
+        pose = self.target_pose(clip_id, start)
+        action = self.control.matched(robot.joint_pos, pose)
+        actuation = self._actuators.reset(keys[5], action, pose)
+        feet = feet_at_reset(*self._feet(robot))
+        zero = jnp.int32(0)
+        offered = self._offer(robot, clip_id, start, origin_w, zero, feet)
+        offered |= {
+            "action": action,
+            "last_action": action,
+            "last_last_action": action,
+            "last_joint_vel": robot.joint_vel,
+        }
+        obs, senses = self.observer.reset(
+            offered, keys[6], self._sensor_biases(actuation)
         )
-        feet = feet_at_reset(robot.contact_force_w[self.facts.foot_contacts])
-        offered = self._offer(robot, clip_id, start, action, action, feet, jnp.int32(0))
-        obs, history = self._observer.reset(offered, obs_key)
-        zero = jnp.zeros(())
-        names = self._metric_names()
+        none = jnp.zeros(())
         return State(
             physics=physics,
             robot=robot,
-            key=key,
+            key=keys[0],
             clip=clip_id,
             frame=start,
             start=start,
-            step=jnp.int32(0),
+            played=zero,
+            frozen=jnp.bool_(False),
+            origin_w=origin_w,
+            step=zero,
             action=action,
             last_action=action,
             action_offset=self.config.control.action_offset_std
-            * jax.random.normal(offset_key, (self.action_size,)),
+            * jax.random.normal(keys[7], (self.action_size,)),
+            actuation=actuation,
+            fields=fields,
+            disturbance=self._disturbances.reset(keys[8]),
             feet=feet,
-            history=history,
+            senses=senses,
             obs=obs,
-            reward=zero,
+            reward=none,
             terminated=jnp.bool_(False),
             truncated=jnp.bool_(False),
-            metrics=dict.fromkeys(names, zero),
-            sums=dict.fromkeys(self._sum_names(), zero),
+            metrics=dict.fromkeys(self._metric_names(), none),
+            sums=dict.fromkeys(self._sum_names(), none),
         )
 
-    def step(self, state: State, action: jax.Array) -> State:
-        """One control step. action (A,) in units of `control.action_scale` radians."""
-        config = self.config
-        key, obs_key = jax.random.split(state.key)
-        filtered = filter_action(
-            action, state.action, state.action_offset, config.control
+    def step(
+        self, state: State, action: jax.Array, laxity: jax.Array | float = 1.0
+    ) -> State:
+        """One control step.
+
+        Args:
+          state: the state before it.
+          action: (A,) in units of `control.scale`.
+          laxity: () factor on the thresholds of failures that are distances.
+        """
+        key, obs_key, push_key, freeze_key = jax.random.split(state.key, 4)
+        filtered = self.control.filter(action, state.action, state.action_offset)
+        actuation, ctrl = self._actuators.step(
+            state.actuation, filtered, self.target_pose(state.clip, state.frame)
         )
-        ctrl = joint_target(
-            filtered, self.target_pose(state.clip, state.frame), config.control
+        disturbance, qvel, wrench = self._disturbances.step(
+            state.disturbance, state.physics.qvel, push_key
         )
-        physics, robot = self.engine.step(state.physics, ctrl)
+        physics, robot = self.engine.step(
+            replace(state.physics, qvel=qvel), ctrl, state.fields, wrench
+        )
 
         # A state that is no longer a number is a failure of its own. What the rest of
         # the step sees is the last state that was one.
@@ -178,26 +214,31 @@ class TrackingEnv:
         filtered = jnp.where(finite, filtered, state.action)
 
         step = state.step + 1
+        frozen = self._freeze(state.frozen, freeze_key)
+        played = state.played + jnp.where(frozen, 0, 1)
         length = self._clip_length(state.clip)
-        frame = jnp.minimum(state.frame + 1, length - 1)
-        feet = feet_after_step(
-            state.feet, robot.contact_force_w[self.facts.foot_contacts], self.dt_s
-        )
-        offered = self._offer(
-            robot, state.clip, frame, filtered, state.action, feet, step
-        )
-        offered["last_last_action"] = state.last_action
+        frame = jnp.minimum(state.start + played, length - 1)
+        feet = feet_after_step(state.feet, *self._feet(robot), self.dt_s)
+        offered = self._offer(robot, state.clip, frame, state.origin_w, step, feet)
+        offered |= {
+            "action": filtered,
+            "last_action": state.action,
+            "last_last_action": state.last_action,
+            "last_joint_vel": state.robot.joint_vel,
+        }
 
-        causes = self._terminations(offered) | {"nonfinite": ~finite}
+        causes = self.terminations(offered, laxity) | {"nonfinite": ~finite}
         terminated = jnp.any(jnp.stack(list(causes.values())))
-        truncated = step >= length - state.start
-        if config.termination.max_steps:
-            truncated |= step >= config.termination.max_steps
-        reward, parts = self._rewards(offered, terminated & ~truncated)
-        obs, history = self._observer.step(offered, state.history, obs_key)
+        ends = {"clip_end": played >= length - state.start}
+        if self.config.termination.max_steps:
+            ends["max_steps"] = step >= self.config.termination.max_steps
+        truncated = jnp.any(jnp.stack(list(ends.values())))
+        reward, parts = self.rewards(offered, terminated & ~truncated)
+        obs, senses = self.observer.step(offered, state.senses, obs_key)
         metrics = (
             {f"reward/{k}": v for k, v in parts.items()}
             | {f"termination/{k}": v.astype(jnp.float32) for k, v in causes.items()}
+            | {f"truncation/{k}": v.astype(jnp.float32) for k, v in ends.items()}
             | self._errors(robot, offered["ref"])
         )
         sums = {f"reward/{k}": state.sums[f"reward/{k}"] + v for k, v in parts.items()}
@@ -207,11 +248,15 @@ class TrackingEnv:
             robot=robot,
             key=key,
             frame=frame,
+            played=played,
+            frozen=frozen,
             step=step,
             action=filtered,
             last_action=state.action,
+            actuation=actuation,
+            disturbance=disturbance,
             feet=feet,
-            history=history,
+            senses=senses,
             obs=obs,
             reward=reward,
             terminated=terminated,
@@ -220,37 +265,52 @@ class TrackingEnv:
             sums=sums | {"return": state.sums["return"] + reward},
         )
 
+    def observation_layout(self) -> tuple[Row, ...]:
+        """Where each term lies in each group; nothing is computed for it."""
+
+        def offered(key: jax.Array) -> dict[str, Any]:
+            state = self.reset(key)
+            found = self._offer(
+                state.robot,
+                state.clip,
+                state.frame,
+                state.origin_w,
+                state.step,
+                state.feet,
+            )
+            found |= dict.fromkeys(
+                ("action", "last_action", "last_last_action"), state.action
+            )
+            return {k: v for k, v in found.items() if k not in ("facts", "dt_s")}
+
+        shapes = jax.eval_shape(offered, jax.random.key(0))
+        constants = {"facts": self.facts, "dt_s": self.dt_s}
+        return self.observer.layout(shapes | constants)
+
     def reference_of(self, state: State) -> RefFrame:
-        """The frame that the state is judged against."""
-        return self.reference_at(state.clip, state.frame)
+        """The frame that the state is judged against, where the robot is."""
+        return self.reference_at(state.clip, state.frame, state.origin_w)
 
-    def _offer(
-        self, robot, clip, frame, action, last_action, feet, step
-    ) -> dict[str, Any]:
-        """What terms may ask for, see `envs.terms`."""
-        length = self._clip_length(clip)
-        return {
-            "robot": robot,
-            "ref": self.reference_at(clip, frame),
-            "next_ref": self.reference_at(clip, frame + 1),
-            "facts": self.facts,
-            "action": action,
-            "last_action": last_action,
-            "last_last_action": last_action,
-            "feet": feet,
-            "phase": frame / length,
-            "step": step,
-            "dt_s": self.dt_s,
-        }
+    def reference_at(
+        self,
+        clip: jax.Array,
+        frame: jax.Array,
+        origin_w: jax.Array | None = None,
+    ) -> RefFrame:
+        """A frame of a clip; before its start, its first, and past its end, its last.
 
-    def _clip_length(self, clip: jax.Array) -> jax.Array:
-        return self.reference.clip_end[clip] - self.reference.clip_start[clip]
-
-    def reference_at(self, clip: jax.Array, frame: jax.Array) -> RefFrame:
-        """A frame of a clip; past the end, its last."""
-        index = self.reference.clip_start[clip] + frame
-        return ref_frame(
-            self.reference, jnp.minimum(index, self.reference.clip_end[clip] - 1)
+        With frames (K,), K of them along a leading axis. origin_w (3,) is added to
+        positions.
+        """
+        first, last = self.reference.clip_start[clip], self.reference.clip_end[clip] - 1
+        found = ref_frame(self.reference, jnp.clip(first + frame, first, last))
+        if origin_w is None:
+            return found
+        return replace(
+            found,
+            root_pos_w=found.root_pos_w + origin_w,
+            body_pos_w=found.body_pos_w + origin_w,
+            com_pos_w=found.com_pos_w + origin_w,
         )
 
     def target_pose(self, clip: jax.Array, frame: jax.Array) -> jax.Array:
@@ -258,39 +318,57 @@ class TrackingEnv:
         control = self.config.control
         if control.target == "default":
             return jnp.asarray(self.facts.default_pose_rad)
+        if control.target in ("direct", "torque"):
+            return jnp.zeros(self.action_size)
         return self.reference_at(clip, frame + control.target_frames_ahead).joint_pos
 
-    def _start_state(
-        self, key: jax.Array, ref: RefFrame
-    ) -> tuple[jax.Array, jax.Array]:
-        """(7+J,) qpos and (6+J,) qvel on the reference, with noise."""
+    def _offer(
+        self,
+        robot: RobotState,
+        clip: jax.Array,
+        frame: jax.Array,
+        origin_w: jax.Array,
+        step: jax.Array,
+        feet: FeetState,
+    ) -> dict[str, Any]:
+        """What terms may ask for but for the actions, see `envs.terms`."""
+        ahead = jnp.asarray(self.config.observation.future_steps, jnp.int32)
+        return {
+            "robot": robot,
+            "ref": self.reference_at(clip, frame, origin_w),
+            "last_ref": self.reference_at(clip, frame - 1, origin_w),
+            "next_ref": self.reference_at(clip, frame + 1, origin_w),
+            "future_refs": self.reference_at(clip, frame + ahead, origin_w),
+            "facts": self.facts,
+            "feet": feet,
+            "phase": frame / self._clip_length(clip),
+            "step": step,
+            "time_s": step * self.dt_s,
+            "teacher": self.reference.clip_teacher[clip],
+            "dt_s": self.dt_s,
+        }
+
+    def _feet(self, robot: RobotState) -> tuple[jax.Array, jax.Array]:
+        """(2, 3) forces on the feet, (2,) heights of their frames."""
+        force_w = robot.contact_force_w[self.facts.foot_contacts]
+        return force_w, robot.body_pos_w[self.facts.feet, 2]
+
+    def _sensor_biases(self, actuation: Actuation) -> Mapping[str, jax.Array]:
+        """Errors of an episode that sensors share with the motors' control."""
+        if actuation.encoder_bias is None:
+            return {}
+        return {"joint_pos": actuation.encoder_bias}
+
+    def _freeze(self, frozen: jax.Array, key: jax.Array) -> jax.Array:
+        """Whether the reference stands still in this step."""
         cfg = self.config.reset
-        pos_key, vel_key, root_key, turn_key = jax.random.split(key, 4)
-        joints = (self.action_size,)
-        joint_pos = ref.joint_pos + cfg.joint_pos_std * jax.random.normal(
-            pos_key, joints
-        )
-        # Noise does not start the robot beyond its joints' limits.
-        if cfg.joint_pos_std:
-            lower = jnp.minimum(self.facts.joint_lower_rad, ref.joint_pos)
-            upper = jnp.maximum(self.facts.joint_upper_rad, ref.joint_pos)
-            joint_pos = jnp.clip(joint_pos, lower, upper)
-        std_m = jnp.array([cfg.root_xy_std, cfg.root_xy_std, cfg.root_z_std])
-        root_pos_w = ref.root_pos_w + std_m * jax.random.normal(root_key, (3,))
-        root_pos_w = root_pos_w.at[2].add(cfg.respawn_z_m)
-        turn = rot.quat_from_rotvec(
-            cfg.root_rot_std * jax.random.normal(turn_key, (3,))
-        )
-        root_quat_w = rot.quat_normalize(rot.quat_mul(turn, ref.root_quat_w))
-        moving = 1.0 if cfg.init_velocities else 0.0
-        joint_vel = moving * ref.joint_vel
-        joint_vel = joint_vel + cfg.joint_vel_std * jax.random.normal(vel_key, joints)
-        ang_vel_b = rot.quat_rotate_inverse(root_quat_w, ref.root_ang_vel_w)
-        qpos = jnp.concatenate([root_pos_w, root_quat_w, joint_pos])
-        qvel = jnp.concatenate(
-            [moving * ref.root_lin_vel_w, moving * ang_vel_b, joint_vel]
-        )
-        return qpos, qvel
+        if not cfg.freeze_prob:
+            return frozen
+        draw = jax.random.uniform(key)
+        return jnp.where(frozen, draw >= cfg.unfreeze_prob, draw < cfg.freeze_prob)
+
+    def _clip_length(self, clip: jax.Array) -> jax.Array:
+        return self.reference.clip_end[clip] - self.reference.clip_start[clip]
 
     def _errors(self, robot: RobotState, ref: RefFrame) -> dict[str, jax.Array]:
         link_m = jnp.linalg.norm(link_pos_error_w(robot, ref, self.facts), axis=-1)
@@ -303,7 +381,7 @@ class TrackingEnv:
         }
 
     def _reward_names(self) -> tuple[str, ...]:
-        terms = self._rewards.terms
+        terms = self.rewards.terms
         return (
             (*terms, "termination") if self.config.reward.termination.weight else terms
         )
@@ -312,20 +390,17 @@ class TrackingEnv:
         return ("return", *(f"reward/{n}" for n in self._reward_names()))
 
     def _metric_names(self) -> tuple[str, ...]:
+        ends = ["clip_end"]
+        if self.config.termination.max_steps:
+            ends.append("max_steps")
         return (
             *(f"reward/{n}" for n in self._reward_names()),
             *(f"termination/{n}" for n in self.causes),
+            *(f"truncation/{n}" for n in ends),
             "error/link_pos_m",
             "error/link_pos_root_m",
             "error/joint_pos_rad",
         )
-
-
-def _check_reset(cfg: ResetConfig) -> None:
-    for name in ("joint_pos", "joint_vel", "root_xy", "root_z", "root_rot"):
-        value = getattr(cfg, f"{name}_std")
-        if not value >= 0:  # NaN too
-            raise UserError(f"reset.{name}_std is {value}; it can not be negative")
 
 
 def _where(condition: jax.Array, new: Any, old: Any) -> Any:

@@ -1,21 +1,12 @@
 """A window that shows the robot and its reference, with MuJoCo's passive viewer."""
 
-import os
-import sys
-
 import mujoco
 import numpy as np
 
 from mimicgym.envs.render import add_ghost
+from mimicgym.envs.screen import has_screen
 from mimicgym.errors import UserError
 from mimicgym.robot import Robot, build_model
-
-
-def has_screen() -> bool:
-    """Whether a window can be opened."""
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class Window:

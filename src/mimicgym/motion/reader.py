@@ -3,8 +3,9 @@
 import os
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +25,13 @@ class Probe:
       path: where it is.
       head: its first bytes.
       members: if it is a zip archive, the names in it.
+      kept: what a reader has found in it, for the readers after it.
     """
 
     path: Path
     head: bytes
     members: tuple[str, ...] = ()
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def first_line(self) -> str | None:

@@ -25,7 +25,18 @@ _APART_M, _APART_DEG = 0.01, 5.0
 # Orders are told apart by their median error: a wrong one puts links a limb away.
 _ORDER_FITS_M = 0.05
 _RATE_OFF = 1.15
-_FAR_M = 1e3
+_FAR_M = 2e4  # twice as far as a clip may go from the origin
+
+IMPOSSIBLE_LINKS = Finding(
+    "links-differ",
+    "warning",
+    "the file's links hold numbers that can not be; they are not used",
+)
+
+
+def can_be(stored: np.ndarray) -> bool:
+    """Whether all are numbers near enough to be compared, in m or of quaternions."""
+    return bool(np.all(np.abs(stored) < _FAR_M))
 
 
 def resolve_orders(
@@ -44,6 +55,14 @@ def resolve_orders(
       MotionError: none comes near.
     """
     frames = spread_frames(len(joints), _FRAMES)
+    if not can_be(link_pos_w[frames]):
+        wrong = ~(np.abs(link_pos_w[frames]) < _FAR_M)
+        i, body, axis = (int(n) for n in np.argwhere(wrong)[0])
+        raise MotionError(
+            f"{at}: frame {frames[i]} of body_pos_w has "
+            f"{link_pos_w[frames[i], body, axis]:g} for body {body}; without names, "
+            f"the order of bodies is told from where they are"
+        )
     deep_bodies, (wide_bodies, wide_joints) = body_names(), breadth_first()
     columns = {name: i for i, name in enumerate(deep_bodies)}
     error = {}
@@ -101,11 +120,8 @@ def compare_links(
         message = f"no link of the file is one of the robot's ({known}, ...)"
         return (Finding("links-unknown", "note", message),)
     frames = spread_frames(motion.num_frames, _FRAMES)
-    # Beyond a kilometre, or not a number: nothing to compare with.
-    shown = [pos_w[frames]] if quat_w is None else [pos_w[frames], quat_w[frames]]
-    if not all(np.all(np.abs(x) < _FAR_M) for x in shown):
-        message = "the file's links hold numbers that can not be; they are not used"
-        return (Finding("links-differ", "warning", message),)
+    if not can_be(pos_w[frames]) or not (quat_w is None or can_be(quat_w[frames])):
+        return (IMPOSSIBLE_LINKS,)
     qpos = full_qpos(motion)[frames]
     mine = [columns[names[i]] for i in stored]
     ours_w, ours_quat_w = link_poses(qpos)
@@ -134,13 +150,14 @@ def compare_links(
 
 def compare_velocities(motion: Motion, joint_vel: np.ndarray) -> tuple[Finding, ...]:
     """Whether a file's joint velocities (T, J) fit its frame rate."""
-    own = np.gradient(motion.qpos[:, 7:], 1.0 / motion.fps, axis=0)
-    size = np.sum(own**2)
-    if size == 0 or joint_vel.shape != own.shape:
+    if joint_vel.shape != motion.qpos[:, 7:].shape:
         return ()
-    ratio = float(np.sum(own * joint_vel) / size)
-    like = float(np.corrcoef(own.ravel(), joint_vel.ravel())[0, 1])
-    if not like > 0.8 or 1 / _RATE_OFF < ratio < _RATE_OFF:
+    # Of numbers that can not be, or a rate that can not, none of these is finite.
+    with np.errstate(all="ignore"):
+        own = np.gradient(motion.qpos[:, 7:], 1.0 / motion.fps, axis=0)
+        ratio = float(np.sum(own * joint_vel) / np.sum(own**2))
+        like = float(np.corrcoef(own.ravel(), joint_vel.ravel())[0, 1])
+    if not (like > 0.8 and 0 < ratio < np.inf) or 1 / _RATE_OFF < ratio < _RATE_OFF:
         return ()
     fps = ratio * motion.fps
     return (

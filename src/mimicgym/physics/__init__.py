@@ -1,6 +1,15 @@
 """Physics engines behind one interface."""
 
 from mimicgym.physics.engine import ENGINES, Engine, make_engine
+from mimicgym.physics.fields import NO_FIELDS, Fields
 from mimicgym.physics.state import PhysicsState, RobotState
 
-__all__ = ["ENGINES", "Engine", "PhysicsState", "RobotState", "make_engine"]
+__all__ = [
+    "ENGINES",
+    "NO_FIELDS",
+    "Engine",
+    "Fields",
+    "PhysicsState",
+    "RobotState",
+    "make_engine",
+]

@@ -5,6 +5,7 @@ from typing import Protocol
 import jax
 
 from mimicgym.errors import unknown_name
+from mimicgym.physics.fields import NO_FIELDS, Fields
 from mimicgym.physics.state import PhysicsState, RobotState
 from mimicgym.robot import RobotModel
 
@@ -21,26 +22,50 @@ class Engine(Protocol):
     name: str
     model: RobotModel
     decimation: int
+    wrench_body: str
 
     def forward(
-        self, qpos: jax.Array, qvel: jax.Array, mask: jax.Array
+        self,
+        qpos: jax.Array,
+        qvel: jax.Array,
+        mask: jax.Array,
+        fields: Fields = NO_FIELDS,
     ) -> tuple[PhysicsState, RobotState]:
         """Put the robot into (qpos, qvel) and compute what can be seen of it.
 
         Only where mask () bool is set: elsewhere the result has no meaning and an
-        engine is free not to compute it.
+        engine is free not to compute it. `fields` are this environment's values of
+        model fields, see `physics.fields`.
         """
         ...
 
     def step(
-        self, physics: PhysicsState, ctrl: jax.Array
+        self,
+        physics: PhysicsState,
+        ctrl: jax.Array,
+        fields: Fields = NO_FIELDS,
+        wrench: jax.Array | None = None,
     ) -> tuple[PhysicsState, RobotState]:
-        """Advance by `decimation` physics steps with joint targets ctrl (J,) in rad."""
+        """Advance by `decimation` physics steps.
+
+        Args:
+          physics: where to go on from.
+          ctrl: joint targets in rad (torques in N m with torque control), (J,) for the
+            whole step or (decimation, J), a row for each physics step.
+          fields: this environment's values of model fields, see `physics.fields`.
+          wrench: (6,) force in N, then torque in N m, along world axes at the centre
+            of mass of `wrench_body`, during the whole step.
+        """
         ...
 
 
 def make_engine(
-    name: str, model: RobotModel, *, decimation: int = 4, threads: int = 0
+    name: str,
+    model: RobotModel,
+    *,
+    decimation: int = 4,
+    threads: int = 0,
+    wrench_body: str = "torso_link",
 ) -> Engine:
     """Build an engine. "auto" is native where JAX runs on a CPU, else mjx.
 
@@ -49,6 +74,7 @@ def make_engine(
       model: the compiled robot.
       decimation: physics steps per control step.
       threads: threads of the native engine, 0 for all cores.
+      wrench_body: the body that `step`'s wrench acts on.
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
@@ -59,7 +85,9 @@ def make_engine(
     if name == "native":
         from mimicgym.physics.native import NativeEngine
 
-        return NativeEngine(model, decimation=decimation, threads=threads)
+        return NativeEngine(
+            model, decimation=decimation, threads=threads, wrench_body=wrench_body
+        )
     from mimicgym.physics.mjx import MjxEngine
 
-    return MjxEngine(model, decimation=decimation)
+    return MjxEngine(model, decimation=decimation, wrench_body=wrench_body)

@@ -150,6 +150,34 @@ PPO_PRESETS = {
         ),
         num_envs=512,
     ),
+    "videomimic": LearnerPreset(
+        replace(PPOConfig(), hidden=(1024, 512, 256, 128)), num_envs=4096
+    ),
+    # The last stage: small steps from a policy that works.
+    "finetune": LearnerPreset(
+        replace(
+            PPOConfig(),
+            hidden=(1024, 512, 256, 128),
+            learning_rate=2e-5,
+            schedule="fixed",
+            init_std=0.5,
+        ),
+        num_envs=4096,
+    ),
+    # rsl_rl's as mjlab 1.6 sets it.
+    "beyondmimic": LearnerPreset(
+        replace(
+            PPOConfig(),
+            init_std=1.0,
+            entropy_coef=0.005,
+            bounds_coef=0.0,
+            value_clip=0.2,
+        ),
+        num_envs=4096,
+    ),
+    "deepmimic": LearnerPreset(
+        replace(PPOConfig(), gamma=0.95, init_std=0.5, entropy_coef=0.0), num_envs=4096
+    ),
 }
 
 

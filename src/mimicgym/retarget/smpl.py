@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mimicgym.errors import MotionError
-from mimicgym.motion.formats.arrays import read_arrays
+from mimicgym.motion.formats.arrays import as_float64, read_arrays
 from mimicgym.retarget.matrices import from_rotation_vectors
 from mimicgym.retarget.skeleton import (
     MAX_FPS,
@@ -154,7 +154,7 @@ def _numbers(
             for w in widths
         )
         raise MotionError(f"{path}: {key} has shape {value.shape}, not {kinds}")
-    return value.astype(np.float64)
+    return as_float64(value)
 
 
 def _check_finite(path: Path, key: str, values: np.ndarray, first: int) -> None:

@@ -1,4 +1,4 @@
-"""`mimicgym motion ...`: list, show, check, convert and retarget motion clips."""
+"""`mimicgym motion ...`: what can be done with motion clips."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,9 @@ import tyro
 from mimicgym.cli.motion.check import CheckArgs, check_files
 from mimicgym.cli.motion.convert import ConvertArgs, convert_file
 from mimicgym.cli.motion.listing import InfoArgs, ListArgs, list_embedded, show_info
+from mimicgym.cli.motion.plot import PlotArgs, plot_clips
 from mimicgym.cli.motion.retarget import RetargetArgs, retarget_person
+from mimicgym.cli.motion.view import ViewArgs, view_clip
 from mimicgym.errors import unknown_name
 
 COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
@@ -16,6 +18,8 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
     "info": (InfoArgs, show_info),
     "check": (CheckArgs, check_files),
     "convert": (ConvertArgs, convert_file),
+    "plot": (PlotArgs, plot_clips),
+    "view": (ViewArgs, view_clip),
     "retarget": (RetargetArgs, retarget_person),
 }
 

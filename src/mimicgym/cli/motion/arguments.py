@@ -28,3 +28,11 @@ class ReportArgs(FilesArgs):
 
     json_file: Annotated[Path | None, _JSON] = None
     """Also write the result to this file."""
+
+
+@dataclass(frozen=True)
+class ClipArgs(FilesArgs):
+    """Clips, how to read them, and which of them is meant."""
+
+    clip: str | None = None
+    """The clip of that name only."""

@@ -7,9 +7,7 @@ from typing import Any, Literal
 from mimicgym.cli.motion.arguments import ReportArgs
 from mimicgym.cli.motion.output import empty_table, write_json
 from mimicgym.cli.show import make_console
-from mimicgym.envs.presets import env_preset
 from mimicgym.errors import MotionError
-from mimicgym.first_steps import first_failures, first_steps_finding
 from mimicgym.motion import Finding, Motion, load_library
 from mimicgym.motion.check import LEVELS, check_motion
 from mimicgym.motion.clip import MIN_FRAMES
@@ -98,6 +96,10 @@ def _read(entry: ClipEntry, args: CheckArgs) -> _Clip:
 
 def _add_first_steps(clips: Sequence[_Clip], args: CheckArgs) -> None:
     """Try clips that have no error yet: a broken one would only say so again."""
+    # Imported here: the other commands need neither JAX nor an environment.
+    from mimicgym.envs.presets import env_preset
+    from mimicgym.first_steps import first_failures, first_steps_finding
+
     config = replace(env_preset(args.preset), robot=args.robot)
     least_s = MIN_FRAMES * config.dt_s
     tried = [

@@ -1,10 +1,14 @@
 """What is observed, and how well.
 
-A group lists terms by name. Three prefixes may stand before a name:
+A group lists terms by name. Two prefixes may stand before a name:
 
   clean_NAME     the term without noise, offset and delay, for what only a simulation
                  knows
-  history_NAME   the newest `history` values as they were sensed, the newest first
+  history_NAME   the newest `history` values as they were sensed, the newest first;
+                 history_clean_NAME the same without errors
+
+Some terms are others one after the other (`envs.observation.COMPOSITES`): each part is
+sensed as its own field says, and what the composite's field says comes on top.
 """
 
 from dataclasses import dataclass
@@ -63,6 +67,7 @@ class ObservationConfig:
     future_steps: tuple[int, ...] = (1, 2, 4, 8)
     """Which reference frames future_frames shows, counted from the current one."""
 
+    # New terms go to the end: a term's place seeds its noise.
     torso_real: Sense = Sense()
     torso: Sense = Sense()
     root_height: Sense = Sense()

@@ -1,6 +1,9 @@
 """Arrays by name from archives and other mappings, with errors that name them."""
 
+import lzma
+import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,6 +15,10 @@ import numpy as np
 from mimicgym.errors import MotionError
 
 MAX_BYTES = 2**30  # unpacked; 24 hours of our own format at 50 Hz take a quarter of it
+_MAX_LISTED = 2**24  # numbers in nested lists, where a pickle can share one list
+_MAX_NESTED = 32
+_MAX_TEXTS = 10_000
+_LAST_CHARACTER = 0x10FFFF
 _DAMAGE = (
     OSError,
     ValueError,  # arrays of Python objects, too: pickles are not opened
@@ -23,8 +30,10 @@ _DAMAGE = (
     OverflowError,
     SyntaxError,
     TypeError,
+    struct.error,
     tokenize.TokenError,
     zipfile.BadZipFile,
+    lzma.LZMAError,
     zlib.error,
 )
 
@@ -44,7 +53,9 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
                 f"{path}: unpacks to {size / 2**20:.0f} MiB; at most "
                 f"{MAX_BYTES / 2**20:.0f} MiB are read"
             )
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy warns of headers that Python 2 wrote and of old names of kinds.
+        with warnings.catch_warnings(), np.load(path, allow_pickle=False) as file:
+            warnings.simplefilter("ignore")
             arrays = {}
             for key in keys:
                 if key in file.files:
@@ -81,11 +92,7 @@ class Fields:
 
     def numbers(self, key: str, *shape: int | None) -> np.ndarray:
         """An array in float64; None in `shape` is any length, no shape is any."""
-        self.need(key)
-        try:
-            value = np.asarray(self._values[key])
-        except ValueError as error:  # a ragged list
-            raise MotionError(f"{self.at}: {key} is no array: {error}") from error
+        value = self._array(key)
         if value.dtype.kind not in "fiub":
             raise MotionError(f"{self.at}: {key} holds {value.dtype}, not numbers")
         fits = len(shape) == value.ndim and all(
@@ -96,8 +103,22 @@ class Fields:
             raise MotionError(
                 f"{self.at}: {key} has shape {value.shape}; ({wanted}) is needed"
             )
-        with np.errstate(invalid="ignore"):  # bad numbers are named by later checks
-            return value.astype(np.float64)
+        if value.size * 8 > MAX_BYTES:
+            raise MotionError(
+                f"{self.at}: {key} has shape {value.shape}; at most "
+                f"{MAX_BYTES / 2**20:.0f} MiB are read"
+            )
+        return as_float64(value)
+
+    def integers(self, key: str, *shape: int | None) -> np.ndarray:
+        """An array in int64, see `numbers`."""
+        value = self.numbers(key, *shape)
+        wrong = ~((np.abs(value) < 2**53) & (value == np.floor(value)))
+        if wrong.any():
+            raise MotionError(
+                f"{self.at}: {key} holds {value[wrong][0]:g}; whole numbers are needed"
+            )
+        return value.astype(np.int64)
 
     def number(self, key: str) -> float:
         value = self.numbers(key)
@@ -109,24 +130,69 @@ class Fields:
 
     def texts(self, key: str) -> tuple[str, ...]:
         self.need(key)
-        try:
-            value = np.asarray(self._values[key])
-        except ValueError as error:
-            raise MotionError(f"{self.at}: {key} is no list: {error}") from error
-        if value.dtype.kind == "O":  # how HDF5 gives texts of any length
-            items = value.reshape(-1).tolist()
-            if all(isinstance(item, str | bytes) for item in items):
-                value = np.array([_decoded(item) for item in items], dtype=np.str_)
-        if value.dtype.kind == "S":
-            value = np.array([_decoded(item) for item in value.reshape(-1).tolist()])
-        if value.size and value.dtype.kind != "U":
+        value = self._values[key]
+        # Lists are not made arrays: those have room for the longest in every place.
+        items = value if isinstance(value, list | tuple) else self._characters(key)
+        for item in items:
+            if not isinstance(item, str | bytes):
+                kind = type(item).__name__
+                raise MotionError(f"{self.at}: {key} holds {kind}, not text")
+        return tuple(_decoded(item) for item in items)
+
+    def _characters(self, key: str) -> list[Any]:
+        """The items of an array that should be texts."""
+        value = self._array(key).reshape(-1)
+        if value.size > _MAX_TEXTS:
+            raise MotionError(
+                f"{self.at}: {key} holds {value.size} texts; at most {_MAX_TEXTS} "
+                f"are read"
+            )
+        if value.dtype.kind == "U" and value.dtype.itemsize:
+            # NumPy does not look at them, and Python fails on characters beyond.
+            codes = np.ascontiguousarray(value, value.dtype.newbyteorder("="))
+            if np.any(codes.view(np.uint32) > _LAST_CHARACTER):
+                raise MotionError(f"{self.at}: {key} holds damaged text")
+        elif value.size and value.dtype.kind not in "USO":  # O: HDF5's texts
             raise MotionError(f"{self.at}: {key} holds {value.dtype}, not text")
-        return tuple(str(text) for text in value.reshape(-1))
+        return value.tolist()
 
     def text(self, key: str) -> str:
         """ "" if there is none."""
         return " ".join(self.texts(key)) if key in self else ""
 
+    def _array(self, key: str) -> np.ndarray:
+        self.need(key)
+        value = self._values[key]
+        try:
+            if _count(value, {}) > _MAX_LISTED:
+                raise ValueError(f"it lists more than {_MAX_LISTED} numbers")
+            return np.asarray(value)
+        except (ValueError, TypeError, OverflowError) as error:  # such as ragged lists
+            raise MotionError(f"{self.at}: {key} is no array: {error}") from error
+
+
+def as_float64(value: np.ndarray) -> np.ndarray:
+    """Numbers of any kind; those that can not be are named by later checks."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return value.astype(np.float64)
+
+
+def _count(value: Any, known: dict[int, int], depth: int = 0) -> int:
+    """Lists and items in nested lists, each as often as an array would repeat it.
+
+    Raises:
+      ValueError: a list is nested too deeply, or in itself.
+    """
+    if not isinstance(value, list | tuple):
+        return 1
+    if depth > _MAX_NESTED:
+        raise ValueError(f"lists are nested more than {_MAX_NESTED} deep")
+    if id(value) not in known:
+        known[id(value)] = 1 + sum(_count(item, known, depth + 1) for item in value)
+    return known[id(value)]
+
 
 def _decoded(item: str | bytes) -> str:
-    return item if isinstance(item, str) else item.decode("utf-8", errors="replace")
+    """Text that can be printed, whatever the bytes."""
+    data = item if isinstance(item, bytes) else item.encode("utf-8", errors="replace")
+    return data.decode("utf-8", errors="replace")

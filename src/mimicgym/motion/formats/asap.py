@@ -12,7 +12,7 @@ from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Motion
 from mimicgym.motion.formats.arrays import Fields
 from mimicgym.motion.formats.joint_columns import joint_names_of
-from mimicgym.motion.formats.pickles import looks_pickled, read_pickle
+from mimicgym.motion.formats.pickles import pickled
 from mimicgym.motion.reader import Options, Probe, Reader
 
 KEYS = ("root_trans_offset", "root_rot", "dof")
@@ -50,17 +50,13 @@ def read_clip(probe: Probe, options: Options, clips: dict[str, Any]) -> Motion:
     )
 
 
-def _load(probe: Probe) -> Any:
-    return read_pickle(probe.path) if looks_pickled(probe.head) else None
-
-
 def _entries(probe: Probe) -> tuple[str, ...]:
-    return tuple(str(name) for name in _load(probe))
+    return tuple(str(name) for name in pickled(probe))
 
 
 READER = Reader(
     "ASAP / PBHC / PHC .pkl",
-    lambda probe: holds_clips(_load(probe)),
-    lambda probe, options: read_clip(probe, options, _load(probe)),
+    lambda probe: holds_clips(pickled(probe)),
+    lambda probe, options: read_clip(probe, options, pickled(probe)),
     _entries,
 )

@@ -13,7 +13,7 @@ from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Finding, Motion, validate
 from mimicgym.motion.formats.arrays import Fields
 from mimicgym.motion.formats.joint_columns import joint_names_of
-from mimicgym.motion.formats.pickles import looks_pickled, read_pickle
+from mimicgym.motion.formats.pickles import pickled
 from mimicgym.motion.quaternions import quat_rotate
 from mimicgym.motion.reader import Options, Probe, Reader
 from mimicgym.motion.stored_links import compare_links
@@ -51,17 +51,15 @@ def _compare(fields: Fields, motion: Motion) -> tuple[Finding, ...]:
     names = fields.texts("link_body_list")
     local = fields.numbers("local_body_pos", motion.num_frames, len(names), 3)
     root_quat = np.repeat(motion.qpos[:, None, 3:7], len(names), axis=1)
-    turned = quat_rotate(root_quat.reshape(-1, 4), local.reshape(-1, 3))
+    # Numbers that can not be stay such numbers, and are told when compared.
+    with np.errstate(over="ignore", invalid="ignore"):
+        turned = quat_rotate(root_quat.reshape(-1, 4), local.reshape(-1, 3))
     pos_w = turned.reshape(local.shape) + motion.qpos[:, None, :3]
     return compare_links(motion, names, pos_w)
 
 
-def _load(probe: Probe) -> Any:
-    return read_pickle(probe.path) if looks_pickled(probe.head) else None
-
-
 READER = Reader(
     "GMR / GMT .pkl",
-    lambda probe: is_clip(_load(probe)),
-    lambda probe, options: read_clip(probe, options, _load(probe)),
+    lambda probe: is_clip(pickled(probe)),
+    lambda probe, options: read_clip(probe, options, pickled(probe)),
 )

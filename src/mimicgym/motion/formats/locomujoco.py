@@ -38,7 +38,7 @@ def _fields(probe: Probe) -> Fields:
 def _splits(fields: Fields, frames: int) -> np.ndarray:
     if "split_points" not in fields:
         return np.array([0, frames])
-    splits = fields.numbers("split_points", None).astype(int)
+    splits = fields.integers("split_points", None)
     if len(splits) < 2 or np.any(np.diff(splits) <= 0) or splits[0] < 0:
         raise MotionError(f"{fields.at}: split_points are {splits[:8]}; they must rise")
     if splits[-1] > frames:
@@ -59,7 +59,7 @@ def _read(probe: Probe, options: Options) -> Motion:
     fields = _fields(probe)
     qpos = fields.numbers("qpos", None, None)
     names = fields.texts("joint_names")
-    types = fields.numbers("jnt_type", len(names)).astype(int)
+    types = fields.integers("jnt_type", len(names))
     if not len(names) or types[0] != _FREE or any(t not in _HINGES for t in types[1:]):
         raise MotionError(
             f"{at}: joint types are {types.tolist()[:8]}; a free joint (0) and then "

@@ -7,11 +7,8 @@ The archive holds data.pkl, which names each tensor's storage, and the storages'
 The file does not name its bodies; they are matched with ours by where they are.
 """
 
-import io
 import math
-import pickle
 import zipfile
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +18,7 @@ from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Finding, Motion, validate
 from mimicgym.motion.formats.arrays import MAX_BYTES, Fields
 from mimicgym.motion.formats.joint_columns import joint_names_of
-from mimicgym.motion.formats.pickles import DAMAGE, Forbidden
+from mimicgym.motion.formats.unpickler import DAMAGE, Forbidden, PlainUnpickler, ordered
 from mimicgym.motion.kinematics import (
     body_names,
     full_qpos,
@@ -29,7 +26,7 @@ from mimicgym.motion.kinematics import (
     spread_frames,
 )
 from mimicgym.motion.reader import Options, Probe, Reader
-from mimicgym.motion.stored_links import compare_velocities
+from mimicgym.motion.stored_links import IMPOSSIBLE_LINKS, can_be, compare_velocities
 
 _STORAGES = {
     "FloatStorage": "<f4",
@@ -61,19 +58,21 @@ def _tensor(storage: Any, offset: int, size: tuple, stride: tuple, *rest: Any) -
         raise ValueError("a tensor without a storage")
     if offset < 0 or any(n < 0 for n in (*size, *stride)):
         raise ValueError(f"a tensor of size {size}, stride {stride}")
-    if math.prod(size) > MAX_BYTES:
+    if math.prod(size) * 8 > MAX_BYTES:
         raise ValueError(f"a tensor of size {size}")
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if math.prod(size) and last >= len(storage):
         raise ValueError(f"a tensor of size {size} in a storage of {len(storage)}")
     strides = tuple(s * storage.itemsize for s in stride)
-    view = np.lib.stride_tricks.as_strided(storage[offset:], size, strides)
-    return view.copy()
+    # No copy: many tensors of no stride would be larger than the file by far.
+    return np.lib.stride_tricks.as_strided(
+        storage[offset:], size, strides, writeable=False
+    )
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(PlainUnpickler):
     def __init__(self, archive: zipfile.ZipFile, folder: str):
-        super().__init__(io.BytesIO(archive.read(f"{folder}data.pkl")))
+        super().__init__(archive.read(f"{folder}data.pkl"))
         self._archive, self._folder = archive, folder
 
     def find_class(self, module: str, name: str) -> Any:
@@ -82,14 +81,17 @@ class _Unpickler(pickle.Unpickler):
         if module == "torch" and name in _STORAGES:
             return name
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return ordered
         if module.startswith("protomotions.") and name == "StateConversion":
             return _Label
         raise Forbidden(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> np.ndarray:
         kind, storage, key, _, count = pid
-        if kind != "storage" or not str(key).isalnum() or storage not in _STORAGES:
+        texts = all(isinstance(x, str) for x in (kind, storage, key))
+        if not texts or not isinstance(count, int) or kind != "storage":
+            raise Forbidden("an unknown kind of storage")
+        if storage not in _STORAGES or not key.isalnum():
             raise Forbidden("an unknown kind of storage")
         data = self._archive.read(f"{self._folder}data/{key}")
         dtype = np.dtype(_STORAGES[storage])
@@ -103,7 +105,8 @@ def _folder(probe: Probe) -> str | None:
     return ends[0].removesuffix("data.pkl") if len(ends) == 1 else None
 
 
-def _load(probe: Probe) -> dict[str, Any]:
+def read_fields(probe: Probe) -> dict[str, Any]:
+    """The tensors and values of a file by name."""
     try:
         with zipfile.ZipFile(probe.path) as archive:
             if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
@@ -127,7 +130,7 @@ def _load(probe: Probe) -> dict[str, Any]:
 
 def _read(probe: Probe, options: Options) -> Motion:
     at = str(probe.path)
-    fields = Fields(at, _load(probe))
+    fields = Fields(at, read_fields(probe))
     fields.need("dof_pos", "rigid_body_pos", "rigid_body_rot")
     if options.fps is None and "fps" not in fields:
         raise MotionError(f"{at}: lacks fps; give fps (--fps)")
@@ -163,6 +166,8 @@ def _match(
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     """Our bodies' columns among the file's, each the one that keeps nearest to it."""
     frames = spread_frames(motion.num_frames, _FRAMES)
+    if not can_be(link_pos_w[frames]):
+        return {}, (IMPOSSIBLE_LINKS,)
     ours_w, _ = link_poses(full_qpos(motion)[frames])
     apart = np.linalg.norm(ours_w[:, :, None] - link_pos_w[frames][:, None], axis=-1)
     apart_m = apart.max(axis=0)

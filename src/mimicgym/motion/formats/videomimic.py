@@ -18,14 +18,17 @@ import numpy as np
 from mimicgym.errors import MotionError, UserError
 from mimicgym.motion.clip import Finding, Motion, validate
 from mimicgym.motion.formats.arrays import MAX_BYTES, Fields
-from mimicgym.motion.formats.pickles import looks_pickled, read_pickle
+from mimicgym.motion.formats.pickles import pickled
 from mimicgym.motion.reader import Options, Probe, Reader
 from mimicgym.motion.stored_links import compare_links
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NEEDED = ("root_pos", "root_quat", "joints", "joint_names")
 _WAIST = ("waist_yaw_joint", "waist_roll_joint", "waist_pitch_joint")
+# h5py raises whatever the C library's layers map to.
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError)
 _PERSONS = "persons"
+_MAX_OBJECTS = 10_000
 
 
 def _is_clip(value: Any) -> bool:
@@ -35,7 +38,7 @@ def _is_clip(value: Any) -> bool:
 def _accepts(probe: Probe) -> bool:
     if probe.head.startswith(_HDF5_MAGIC):
         return True
-    return looks_pickled(probe.head) and bool(_clips(read_pickle(probe.path)))
+    return bool(_clips(pickled(probe)))
 
 
 def _clips(values: Any) -> dict[str, Mapping[str, Any]]:
@@ -50,7 +53,7 @@ def _clips(values: Any) -> dict[str, Mapping[str, Any]]:
 
 def _load(probe: Probe) -> dict[str, Mapping[str, Any]]:
     if not probe.head.startswith(_HDF5_MAGIC):
-        return _clips(read_pickle(probe.path))
+        return _clips(pickled(probe))
     values = _read_hdf5(probe)
     if not (clips := _clips(values)):
         found = ", ".join(str(key) for key in list(values)[:12]) or "nothing"
@@ -67,14 +70,19 @@ def _read_hdf5(probe: Probe) -> dict[str, Any]:
         raise UserError(
             f"{probe.path}: HDF5 files need h5py: pip install 'mimicgym[h5]'"
         ) from None
-    size = 0
+    size, objects = 0, 0
 
     def content(group: Any) -> dict[str, Any]:
-        nonlocal size
+        nonlocal size, objects
         values: dict[str, Any] = {
             name.removeprefix("/"): value for name, value in group.attrs.items()
         }
         for name, item in group.items():
+            objects += 1  # a group can hold one more than once, or itself
+            if objects > _MAX_OBJECTS:
+                raise MotionError(
+                    f"{probe.path}: holds more than {_MAX_OBJECTS} groups and arrays"
+                )
             if isinstance(item, h5py.Group):
                 values[name] = content(item)
             elif isinstance(item, h5py.Dataset):
@@ -92,8 +100,7 @@ def _read_hdf5(probe: Probe) -> dict[str, Any]:
             return content(file)
     except MotionError:
         raise
-    # h5py raises whatever the C library's layers map to.
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise MotionError(f"{probe.path}: the HDF5 can not be read: {error}") from error
 
 

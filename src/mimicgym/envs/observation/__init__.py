@@ -1,0 +1,36 @@
+"""Observation terms, how they are sensed, and the groups that they make up.
+
+A term is a function of what `mimicgym.envs.terms` lists; it returns (n,) numbers in
+their own unit, without noise or scale. Modules group terms by what they look at.
+"""
+
+from mimicgym.envs.observation import privileged, proprioception, targets
+from mimicgym.envs.observation.observer import Observer, Row
+from mimicgym.envs.observation.registry import (
+    CLEAN,
+    COMPOSITES,
+    GROUPS,
+    HISTORY,
+    TERMS,
+    observation,
+    summary,
+    unit,
+)
+from mimicgym.envs.observation.sensing import Senses
+
+__all__ = [
+    "CLEAN",
+    "COMPOSITES",
+    "GROUPS",
+    "HISTORY",
+    "TERMS",
+    "Observer",
+    "Row",
+    "Senses",
+    "observation",
+    "privileged",
+    "proprioception",
+    "summary",
+    "targets",
+    "unit",
+]

@@ -1,0 +1,100 @@
+"""Names of observation terms: the registry, terms made of others, and prefixes.
+
+A channel is a term as it reaches a group: NAME as it is sensed, or clean_NAME without
+noise, offset and delay.
+"""
+
+import dataclasses
+
+from mimicgym.envs.config import ObservationConfig, Sense
+from mimicgym.envs.terms import Registry
+from mimicgym.errors import UserError, unknown_message
+
+GROUPS = ("actor", "critic", "student", "teacher")
+CLEAN = "clean_"
+HISTORY = "history_"
+
+observation = Registry("observation")
+
+# Terms that are others, one after the other, in the layout of VideoMimic's networks.
+COMPOSITES: dict[str, tuple[str, ...]] = {
+    # What a real robot's sensors give.
+    "torso_real": (
+        "base_ang_vel",
+        "projected_gravity",
+        "joint_pos",
+        "joint_vel",
+        "last_action",
+    ),
+    # The same without errors, with what only a simulation knows.
+    "torso": (
+        "clean_root_height",
+        "clean_base_lin_vel",
+        "clean_base_ang_vel",
+        "clean_projected_gravity",
+        "clean_joint_pos",
+        "clean_joint_vel",
+        "clean_last_action",
+    ),
+    "deepmimic_lin_ang_vel": ("target_lin_vel", "target_ang_vel"),
+}
+
+# Every term, in the order of the configuration. A term's place seeds its noise, so new
+# ones go to the end.
+TERMS = tuple(
+    field.name
+    for field in dataclasses.fields(ObservationConfig)
+    if isinstance(field.default, Sense)
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One entry of a group, taken apart."""
+
+    text: str  # as the configuration has it
+    channel: str
+    history: bool
+
+
+def parse(text: str, group: str) -> Entry:
+    """An entry of a group; `UserError` when there is no such term."""
+    channel = text.removeprefix(HISTORY)
+    name = bare(channel)
+    if channel.startswith(CLEAN + HISTORY):
+        good = f"{HISTORY}{CLEAN}{name.removeprefix(HISTORY)}"
+        raise UserError(
+            f"observation.{group} holds {text!r}; a history without noise is {good!r}"
+        )
+    if name not in TERMS:
+        what = unknown_message("observation term", name, TERMS)
+        raise UserError(f"observation.{group} holds {text!r}: {what}")
+    return Entry(text, channel, history=channel != text)
+
+
+def bare(channel: str) -> str:
+    """The term of a channel."""
+    return channel.removeprefix(CLEAN)
+
+
+def parts(channel: str) -> tuple[str, ...]:
+    """The channels that a channel consists of; none for a term that stands alone."""
+    listed = COMPOSITES.get(bare(channel), ())
+    if channel.startswith(CLEAN):
+        return tuple(CLEAN + bare(part) for part in listed)
+    return listed
+
+
+def unit(name: str) -> str:
+    """The units of a term before scaling, each once; "" where it has none."""
+    if name not in COMPOSITES:
+        return observation.unit(name)
+    units = (observation.unit(bare(part)) for part in COMPOSITES[name])
+    return ", ".join(dict.fromkeys(u for u in units if u))
+
+
+def summary(name: str) -> str:
+    """One line on what a term is."""
+    if name not in COMPOSITES:
+        return observation.summary(name)
+    return ", ".join(COMPOSITES[name])

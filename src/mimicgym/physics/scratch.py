@@ -1,0 +1,151 @@
+"""A `mujoco.batch.Batch` as scratch space: written, run and read for one call.
+
+NumPy only: this runs inside callbacks of jitted programs, and JAX arrays made there can
+wait for the very computation that waits for the callback.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+
+import mujoco
+import numpy as np
+from mujoco import batch as mujoco_batch
+
+from mimicgym.physics.state import raw_shapes
+from mimicgym.robot import RobotModel
+
+_NONE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
+_ACC = int(mujoco.mjtStage.mjSTAGE_ACC.value)
+# What is read back, in the order of `RawState`.
+_SEEN = ("xpos", "xquat", "cvel", "subtree_com", "sensordata", "actuator_force")
+
+
+class Scratch:
+    """Simulations of one batch size and one set of model fields that differ.
+
+    A field that is expanded costs a little in each step, and has to be written before
+    each: hence one object for each set.
+
+    Attributes:
+      qpos, qvel, warmstart: (N, ...) the state, to be written before a run.
+    """
+
+    def __init__(
+        self,
+        model: RobotModel,
+        size: int,
+        threads: int,
+        field_sizes: Mapping[str, int],
+        wrench_body: int,
+    ):
+        self.size = size
+        self.row_size = row_size(model)
+        self.batch = mujoco_batch.Batch(model.mj, size, threads)
+        self.qpos = self.batch.bind("qpos")
+        self.qvel = self.batch.bind("qvel")
+        self.warmstart = self.batch.bind("qacc_warmstart")
+        self._ctrl = self.batch.bind("ctrl")
+        self._wrench = self.batch.bind("xfrc_applied")[:, wrench_body]
+        self._fields = {
+            name: self.batch.expand(name)[..., :last]
+            for name, last in field_sizes.items()
+        }
+        self._finite = np.ones(size, bool)
+        # What is read, where it goes in a row, and of fields with a row for each body
+        # the bodies that are wanted.
+        keys = model.key_body_ids
+        bodies = (None, None, None, keys, keys, keys, [1], None, None)
+        seen = [self.batch.bind(name) for name in _SEEN]
+        arrays = (self.qpos, self.qvel, self.warmstart, *seen)
+        self._outputs = tuple(zip(row_slices(model), arrays, bodies, strict=True))
+
+    def load(
+        self,
+        rows: np.ndarray | slice,
+        targets: np.ndarray,
+        fields: Mapping[str, np.ndarray],
+        wrench: np.ndarray | None,
+    ) -> None:
+        """Write what acts on the chosen rows, after their state has been written.
+
+        Args:
+          rows: ids, or slice(None) for all.
+          targets: (n, K, J) joint targets of these rows.
+          fields: (N, ...) each, of all rows.
+          wrench: (N, 6) of all rows, or None for zero.
+        """
+        self._ctrl[rows] = targets[:, 0]
+        inputs = [self.qpos[rows], self.qvel[rows], targets]
+        for name, values in self._fields.items():
+            values[rows] = fields[name][rows]
+            inputs.append(fields[name][rows])
+        self._wrench[rows] = 0.0 if wrench is None else wrench[rows]
+        if wrench is not None:
+            inputs.append(wrench[rows])
+        self._finite[rows] = np.all([_finite(x) for x in inputs], axis=0)
+
+    def run(
+        self, ids: np.ndarray | None, nstep: int, targets: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Step (or only compute, nstep 0) and return one float32 row a simulation.
+
+        With targets (N, K, J) there are K times nstep steps, each time with the next
+        of the targets.
+
+        A simulation that MuJoCo gives up on, or whose state is not finite to begin
+        with, comes back as NaN: the environment ends that episode by itself.
+        """
+        # A fresh array each time: JAX may keep what a callback returns. Rows that were
+        # not asked for have no meaning, but are not left to chance.
+        out = np.zeros((self.size, self.row_size), np.float32)
+        rows = np.arange(self.size) if ids is None else ids
+        if not rows.size:
+            return out
+        good = rows[self._finite[rows]]
+        parts = 1 if targets is None else targets.shape[1]
+        for part in range(parts):
+            if targets is not None and part:
+                self._ctrl[:] = targets[:, part]
+            # Only what the last call leaves behind is looked at.
+            good = self._advance(good, nstep, _ACC if part == parts - 1 else _NONE)
+        where = slice(None) if ids is None else ids
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part, value, bodies in self._outputs:
+                wanted = value[where] if bodies is None else value[where][:, bodies]
+                out[where, part] = wanted.reshape(len(rows), -1)
+        out[np.setdiff1d(rows, good)] = np.nan
+        return out
+
+    def _advance(self, ids: np.ndarray, nstep: int, stage: int) -> np.ndarray:
+        """Run these simulations; returns those that MuJoCo did not give up on."""
+        if not ids.size:
+            return ids
+        selected = None if ids.size == self.size else ids
+        try:
+            if nstep:
+                self.batch.step(selected, nstep=nstep, stage=stage)
+            else:
+                self.batch.forward(selected, stage=stage)
+        except mujoco_batch.SimulationError as error:
+            return np.setdiff1d(ids, error.ids)
+        return ids
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """(n,) bool for (n, ...)."""
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
+    return np.asarray(np.isfinite(flat).all(axis=1))
+
+
+def row_slices(model: RobotModel) -> list[slice]:
+    """Where qpos, qvel, the warm start and each field of `RawState` are in a row."""
+    state = [model.mj.nq, model.mj.nv, model.mj.nv]
+    sizes = state + [int(np.prod(shape)) for shape in raw_shapes(model).values()]
+    ends = np.cumsum([0, *sizes])
+    return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
+
+
+def row_size(model: RobotModel) -> int:
+    """Numbers in a row."""
+    return row_slices(model)[-1].stop

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from mimicgym.configs import override
 from mimicgym.envs.make import env_config, make_env
+from mimicgym.envs.presets import ENV_PRESETS
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
 from mimicgym.motion import load_motion
@@ -140,6 +141,7 @@ NOISE = {
     "reset.root_xy": 0.1,
     "reset.root_z": 0.02,
     "reset.root_tilt": 0.03,
+    "reset.root_yaw": 0.03,
     "reset.respawn_z_m": 0.5,
 }
 MANY = 3000
@@ -366,11 +368,11 @@ class Echo:
         self.model = engine.model
         self.decimation = engine.decimation
 
-    def forward(self, qpos, qvel, mask):
-        return self.engine.forward(qpos, qvel, mask)
+    def forward(self, qpos, qvel, mask, fields):
+        return self.engine.forward(qpos, qvel, mask, fields)
 
-    def step(self, physics, ctrl):
-        after, robot = self.engine.step(physics, ctrl)
+    def step(self, physics, ctrl, fields, wrench):
+        after, robot = self.engine.step(physics, ctrl, fields, wrench)
         return after.replace(warmstart=after.warmstart.at[6:].set(ctrl)), robot
 
 
@@ -524,11 +526,11 @@ class Breaking:
         self.model = engine.model
         self.decimation = engine.decimation
 
-    def forward(self, qpos, qvel, mask):
-        return self.engine.forward(qpos, qvel, mask)
+    def forward(self, qpos, qvel, mask, fields):
+        return self.engine.forward(qpos, qvel, mask, fields)
 
-    def step(self, physics, ctrl):
-        after = self.engine.step(physics, ctrl)
+    def step(self, physics, ctrl, fields, wrench):
+        after = self.engine.step(physics, ctrl, fields, wrench)
         return jax.tree.map(lambda x: jnp.where(ctrl[0] > 1.5, jnp.nan, x), after)
 
 
@@ -599,7 +601,7 @@ def test_bad_configurations_say_what_is_wrong(changes, message):
 
 
 @pytest.mark.parametrize("robot", ["g1_23dof", "g1_29dof"])
-@pytest.mark.parametrize("preset", ["default", "quick"])
+@pytest.mark.parametrize("preset", ENV_PRESETS)
 def test_presets_make_environments(robot, preset):
     env = make_env(env_config(preset, robot=robot, engine="native"))
     assert env.dt_s == pytest.approx(0.02)
@@ -609,3 +611,8 @@ def test_presets_make_environments(robot, preset):
             "g1_23dof": {"actor": 415, "critic": 623},
             "g1_29dof": {"actor": 511, "critic": 743},
         }.get(robot)
+    # Figures of VideoMimic's and of BeyondMimic's own networks.
+    if preset == "videomimic_stage4" and robot == "g1_23dof":
+        assert env.observation_sizes == {"actor": 378, "critic": 623}
+    if preset == "beyondmimic" and robot == "g1_29dof":
+        assert env.observation_sizes == {"actor": 160, "critic": 286}

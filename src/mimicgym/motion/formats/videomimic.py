@@ -28,7 +28,7 @@ _WAIST = ("waist_yaw_joint", "waist_roll_joint", "waist_pitch_joint")
 # h5py raises whatever the C library's layers map to.
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError)
 _PERSONS = "persons"
-_MAX_OBJECTS = 10_000
+_MAX_OBJECTS = 1000
 
 
 def _is_clip(value: Any) -> bool:

@@ -62,7 +62,9 @@ def robot_on(frame: RefFrame, model) -> RobotState:
         **shared,
         joint_torque=np.zeros(model.num_joints, np.float32),
         contact_force_w=np.zeros((len(model.contact_bodies), 3), np.float32),
-        self_contact_n=np.zeros(len(model.self_contacts), np.float32),
+        self_contact_n=np.zeros(len(model.self_contacts), np.float32)
+        if len(model.self_contacts)
+        else None,
     )
 
 

@@ -1,182 +1,46 @@
-"""Observation terms against SciPy, their noise, history and groups."""
+"""Groups of observations: their sizes and layout, and settings that can not be."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
-from mimicgym.envs.config import ObservationConfig
-from mimicgym.envs.observation import Observer, observation
+from mimicgym.configs import override
+from mimicgym.envs.config import ObservationConfig, TrackingConfig
+from mimicgym.envs.observation import (
+    COMPOSITES,
+    TERMS,
+    Observer,
+    observation,
+    summary,
+    unit,
+)
 from mimicgym.envs.terms import Facts
 from mimicgym.errors import UserError
-from tests.envs.cases import keys, offer, random_frame, robot_on
+from mimicgym.robot import KEY_BODIES
+from tests.envs.cases import body_model, jit, keys, offer, random_frame, robot_on
 
 CLEAN = ObservationConfig(noise=False)
 JOINTS = 23
 
 
-def rotation(quat_wxyz) -> Rotation:
-    return Rotation.from_quat(np.asarray(quat_wxyz, float), scalar_first=True)
+def offered_for(model, seed: int = 0, **changes) -> dict:
+    rng = np.random.default_rng(seed)
+    robot = robot_on(random_frame(model, rng), model)
+    action = rng.normal(size=model.num_joints).astype(np.float32)
+    return offer(model, robot, random_frame(model, rng), action=action, **changes)
 
 
-def heading_rad(quat_wxyz) -> float:
-    x_axis = rotation(quat_wxyz).apply([1.0, 0.0, 0.0])
-    return float(np.arctan2(x_axis[1], x_axis[0]))
+def sizes(model, cfg: ObservationConfig = CLEAN, **changes) -> dict[str, int]:
+    observer, offered = Observer(cfg), offered_for(model, **changes)
+    obs, _ = jax.eval_shape(lambda key: observer.reset(offered, key), jax.random.key(0))
+    return {group: x.size for group, x in obs.items()}
 
 
-def into_heading(quat_wxyz, vectors_w) -> np.ndarray:
-    return Rotation.from_euler("z", -heading_rad(quat_wxyz)).apply(vectors_w)
-
-
-@pytest.fixture(params=range(3))
-def scene(any_model, request):
-    """Robot, its reference and the next frame, unrelated; and the rest on offer."""
-    rng = np.random.default_rng(request.param)
-    robot = robot_on(random_frame(any_model, rng), any_model)
-    ref, next_ref = (random_frame(any_model, rng) for _ in range(2))
-    action = rng.normal(size=any_model.num_joints).astype(np.float32)
-    return offer(any_model, robot, ref, next_ref=next_ref, action=action)
-
-
-def value(name: str, offered: dict, cfg: ObservationConfig = CLEAN) -> np.ndarray:
-    found = observation.call(name, offered | {"cfg": cfg})
-    assert found.ndim == 1
-    return np.asarray(found)
-
-
-def body_row(model, name: str) -> int:
-    return model.robot.key_bodies.index(name)
-
-
-def expected_torso_real(model, offered) -> np.ndarray:
-    robot = offered["robot"]
-    to_base = rotation(robot.root_quat_w).inv()
-    return np.concatenate(
-        [
-            0.25 * to_base.apply(robot.root_ang_vel_w),
-            to_base.apply([0.0, 0.0, -1.0]),
-            robot.joint_pos - model.robot.default_pose_rad,
-            0.05 * robot.joint_vel,
-            offered["action"],
-        ]
-    )
-
-
-def test_torso_real(any_model, scene):
-    expected = expected_torso_real(any_model, scene)
-    assert len(expected) == 6 + 3 * any_model.num_joints  # 75 with 23 joints
-    np.testing.assert_allclose(value("torso_real", scene), expected, atol=1e-5)
-
-
-def test_torso(any_model, scene):
-    robot = scene["robot"]
-    lin_vel_b = rotation(robot.root_quat_w).inv().apply(robot.root_lin_vel_w)
-    expected = np.concatenate(
-        [
-            [robot.root_pos_w[2]],
-            2.0 * lin_vel_b,
-            expected_torso_real(any_model, scene),
-        ]
-    )
-    assert len(expected) == 10 + 3 * any_model.num_joints  # 79 with 23 joints
-    np.testing.assert_allclose(value("torso", scene), expected, atol=1e-5)
-
-
-def test_torso_xy_rel(any_model, scene):
-    row = body_row(any_model, "torso_link")
-    robot, ref = scene["robot"], scene["ref"]
-    offset_w = ref.body_pos_w[row] - robot.body_pos_w[row]
-    expected = into_heading(robot.body_quat_w[row], offset_w)[:2]
-    np.testing.assert_allclose(value("torso_xy_rel", scene), expected, atol=1e-5)
-
-
-def test_torso_yaw_rel(any_model, scene):
-    row = body_row(any_model, "torso_link")
-    robot, ref = scene["robot"], scene["ref"]
-    turn = heading_rad(ref.body_quat_w[row]) - heading_rad(robot.body_quat_w[row])
-    found = value("torso_yaw_rel", scene)
-    assert found.shape == (1,)
-    assert -np.pi <= found[0] <= np.pi
-    np.testing.assert_allclose(np.exp(1j * found[0]), np.exp(1j * turn), atol=1e-5)
-
-
-def test_targets(any_model, scene):
-    ref = scene["ref"]
-    np.testing.assert_allclose(
-        value("target_joints", scene),
-        ref.joint_pos - any_model.robot.default_pose_rad,
-        atol=1e-6,
-    )
-    roll, pitch, _ = rotation(ref.root_quat_w).as_euler("xyz")
-    np.testing.assert_allclose(value("target_root_roll", scene), [roll], atol=1e-5)
-    np.testing.assert_allclose(value("target_root_pitch", scene), [pitch], atol=1e-5)
-
-
-def test_phase(scene):
-    # A quarter of the clip.
-    np.testing.assert_allclose(value("phase", scene), [1.0, 0.0], atol=1e-6)
-
-
-@pytest.mark.parametrize("now", [(0, 0), (0, 1), (1, 0), (1, 1)])
-@pytest.mark.parametrize("before", [(0, 1), (1, 0)])
-def test_deepmimic(any_model, scene, now, before):
-    robot, ref = scene["robot"], scene["next_ref"]
-    now, before = np.array(now, bool), np.array(before, bool)
-    feet = scene["feet"].replace(contact=now, last_contact=before)
-    rows = [body_row(any_model, b) for b in any_model.robot.tracked_bodies]
-    turn = rotation(ref.root_quat_w) * rotation(robot.root_quat_w).inv()
-    # The reference has the left foot down and the right one up.
-    assert ref.foot_contact.tolist() == [True, False]
-    wrong = [
-        now[side] != before[side] and now[side] != ref.foot_contact[side]
-        for side in (0, 1)
-    ]
-    expected = np.concatenate(
-        [
-            robot.body_pos_w[rows, 2],
-            turn.as_quat(canonical=True, scalar_first=True),
-            into_heading(robot.root_quat_w, ref.root_pos_w - robot.root_pos_w),
-            ref.joint_pos - robot.joint_pos,
-            into_heading(
-                robot.root_quat_w, ref.body_pos_w[rows] - robot.body_pos_w[rows]
-            ).ravel(),
-            into_heading(robot.root_quat_w, robot.body_lin_vel_w[rows]).ravel(),
-            now,
-            ref.foot_contact,
-            before,
-            wrong,
-        ]
-    )
-    # 129 with 23 joints.
-    assert len(expected) == 13 + 4 + 3 + any_model.num_joints + 39 + 39 + 8
-    found = value("deepmimic", scene | {"feet": feet})
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_scales_come_from_the_configuration(any_model, scene):
-    cfg = ObservationConfig(lin_vel_scale=1.0, ang_vel_scale=3.0, joint_vel_scale=0.5)
-    factor = np.ones(10 + 3 * any_model.num_joints)
-    factor[1:4] = 1.0 / 2.0
-    factor[4:7] = 3.0 / 0.25
-    joints = any_model.num_joints
-    factor[10 + joints : 10 + 2 * joints] = 0.5 / 0.05
-    found = value("torso", scene, cfg)
-    np.testing.assert_allclose(found, value("torso", scene) * factor, rtol=1e-4)
-
-
-def sizes(model, cfg=CLEAN):
-    rng = np.random.default_rng(0)
-    frame = random_frame(model, rng)
-    obs, _ = Observer(cfg).reset(
-        offer(model, robot_on(frame, model), frame), jax.random.key(0)
-    )
-    return {group: len(x) for group, x in obs.items()}
-
-
-def test_group_sizes(any_model):
+def test_default_sizes(any_model):
     expected = {
         # 5 * 75 + 5 * 2 + 5 * 1 + 23 + 1 + 1; and 79 + 129 more.
         "g1_23dof": {"actor": 415, "critic": 623},
@@ -186,154 +50,247 @@ def test_group_sizes(any_model):
     assert sizes(any_model) == expected[any_model.robot.name]
 
 
-def walk(model, cfg: ObservationConfig, steps: int):
-    """Observations of a reset and some steps with unrelated robots, and those."""
-    rng = np.random.default_rng(5)
-    observer = Observer(cfg)
-    offers = []
-    for _ in range(steps + 1):
-        robot = robot_on(random_frame(model, rng), model)
-        action = rng.normal(size=model.num_joints).astype(np.float32)
-        offers.append(offer(model, robot, random_frame(model, rng), action=action))
-    obs, history = observer.reset(offers[0], jax.random.key(0))
-    seen = [obs]
-    for i, offered in enumerate(offers[1:]):
-        obs, history = observer.step(offered, history, jax.random.key(i + 1))
-        seen.append(obs)
-    return seen, offers
+HISTORIES = ("history_torso_real", "history_torso_xy_rel", "history_torso_yaw_rel")
 
 
-def test_history_is_filled_at_reset_and_then_newest_first(model):
-    seen, offers = walk(model, CLEAN, steps=6)
-    torso = [value("torso_real", offered) for offered in offers]
-    xy = [value("torso_xy_rel", offered) for offered in offers]
-    yaw = [value("torso_yaw_rel", offered) for offered in offers]
-    for now, obs in enumerate(seen):
-        # The newest five samples; before the reset there is only its own.
-        last = [max(now - age, 0) for age in range(5)]
-        expected = np.concatenate(
-            [torso[i] for i in last]
-            + [xy[i] for i in last]
-            + [yaw[i] for i in last]
-            + [
-                value("target_joints", offers[now]),
-                value("target_root_roll", offers[now]),
-                value("target_root_pitch", offers[now]),
-            ]
-        )
-        assert obs["actor"].dtype == jnp.float32
-        np.testing.assert_allclose(obs["actor"], expected, atol=1e-6)
-        privileged = [value(name, offers[now]) for name in ("torso", "deepmimic")]
-        np.testing.assert_allclose(
-            obs["critic"], np.concatenate([*privileged, expected]), atol=1e-6
-        )
+@pytest.mark.parametrize(
+    ("actor", "size"),
+    [
+        (HISTORIES, 390),
+        (("history_torso_real", "torso_xy_rel", "torso_yaw_rel"), 378),
+        ((*HISTORIES, "upper_body_joint_targets"), 401),
+        (("history_deepmimic_lin_ang_vel",), 30),
+    ],
+)
+def test_sizes_of_videomimics_other_policies(model, actor, size):
+    assert sizes(model, dataclasses.replace(CLEAN, actor=actor))["actor"] == size
 
 
-def test_length_of_the_history(model):
-    cfg = dataclasses.replace(CLEAN, history=2)
-    assert sizes(model, cfg)["actor"] == 2 * (75 + 2 + 1) + 25
-    seen, offers = walk(model, cfg, steps=2)
-    expected = [value("torso_real", offers[i]) for i in (2, 1)]
-    np.testing.assert_allclose(
-        seen[2]["actor"][:150], np.concatenate(expected), atol=1e-6
+def test_sizes_of_beyondmimic():
+    model = body_model("g1_29dof")
+    hidden = ("shoulder_pitch", "hip_pitch")
+    bodies = tuple(b for b in KEY_BODIES if not any(part in b for part in hidden))
+    assert len(bodies) == 14
+    sensed = (
+        "target_joints",
+        "target_joint_vel",
+        "anchor_ori_b",
+        "base_ang_vel",
+        "joint_pos",
+        "joint_vel",
+        "last_action",
     )
-
-
-def test_terms_can_be_chosen(model):
+    actor = (*sensed, "anchor_pos_b", "base_lin_vel")
+    critic = (*(f"clean_{name}" for name in actor), "body_pos_b", "body_ori_b")
     cfg = dataclasses.replace(
-        CLEAN, actor=("phase", "torso_xy_rel"), critic=("history_phase",)
+        CLEAN, actor=actor, critic=critic, student=sensed, noise=True
     )
-    assert sizes(model, cfg) == {"actor": 4, "critic": 10}
+    facts = Facts.of(model, TrackingConfig(bodies=bodies))
+    expected = {"actor": 160, "critic": 286, "student": 154}
+    assert sizes(model, cfg, facts=facts) == expected
 
 
-def test_observations_are_clipped_but_the_history_is_not(model):
-    rng = np.random.default_rng(0)
-    frame = random_frame(model, rng)
+def test_groups_hold_their_terms_in_order(any_model):
+    cfg = dataclasses.replace(
+        CLEAN,
+        actor=("phase", "joint_vel", "target_root_yaw"),
+        critic=("root_height",),
+        student=("target_root_yaw", "phase"),
+    )
+    offered = offered_for(any_model)
+    obs, _ = Observer(cfg).reset(offered, jax.random.key(0))
+
+    def value(name: str) -> np.ndarray:
+        scale = getattr(cfg, name).scale
+        return scale * np.asarray(observation.call(name, offered))
+
+    # The group "teacher" is empty, so there is none.
+    assert set(obs) == {"actor", "critic", "student"}
+    for group, values in obs.items():
+        expected = np.concatenate([value(name) for name in getattr(cfg, group)])
+        assert values.dtype == jnp.float32
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+    assert Observer(cfg).groups == {
+        group: getattr(cfg, group) for group in ("actor", "critic", "student")
+    }
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_all_terms_in_all_ways(any_model, noise):
+    # Numbers only, whatever is asked for, in one batched program.
+    every = tuple(
+        f"{prefix}{name}"
+        for prefix in ("", "clean_", "history_", "history_clean_")
+        for name in TERMS
+    )
+    cfg = dataclasses.replace(
+        CLEAN, actor=every, critic=("torso",), teacher=every[::-1], noise=noise
+    )
+    observer, offered = Observer(cfg), offered_for(any_model)
+
+    def run(key):
+        obs, senses = observer.reset(offered, key)
+        return obs, observer.step(offered, senses, key)[0]
+
+    for obs in jit(jax.vmap(run))(keys(2)):
+        assert all(bool(jnp.isfinite(x).all()) for x in obs.values())
+        assert obs["actor"].shape == obs["teacher"].shape
+
+
+def test_observations_are_clipped(model):
     speed = np.full(JOINTS, 1e4, np.float32)
     speed[::2] *= -1
-    robot = robot_on(frame, model).replace(joint_vel=speed)
-    observer = Observer(CLEAN)
-    obs, history = observer.reset(offer(model, robot, frame), jax.random.key(0))
+    offered = offered_for(model)
+    offered["robot"] = offered["robot"].replace(joint_vel=speed)
+    obs, senses = Observer(CLEAN).reset(offered, jax.random.key(0))
     # 0.05 * 1e4 = 500.
     joint_vel = obs["actor"][6 + JOINTS : 6 + 2 * JOINTS]
     np.testing.assert_array_equal(joint_vel, np.sign(speed) * 100)
-    assert float(jnp.abs(history["torso_real"]).max()) == 500
+    assert float(jnp.abs(senses.history["torso_real"]).max()) == 500
     tight = Observer(dataclasses.replace(CLEAN, clip=0.5))
-    obs, _ = tight.reset(offer(model, robot, frame), jax.random.key(0))
+    obs, _ = tight.reset(offered, jax.random.key(0))
     assert all(float(jnp.abs(x).max()) == 0.5 for x in obs.values())
 
 
-@pytest.fixture(scope="module")
-def noisy():
-    """Differences that noise makes, (4000, D) for each group."""
-    from tests.envs.cases import body_model
-
-    model = body_model()
-    frame = random_frame(model, np.random.default_rng(0))
-    offered = offer(model, robot_on(frame, model), frame)
-    clean, _ = Observer(CLEAN).reset(offered, jax.random.key(0))
-    observer = Observer(ObservationConfig())
-    draw = jax.jit(jax.vmap(lambda key: observer.reset(offered, key)[0]))
-    found = draw(keys(4000))
-    return {group: np.asarray(found[group] - clean[group]) for group in clean}
-
-
-def test_amplitudes_of_the_noise(noisy):
-    torso = noisy["actor"][:, :75]
-    # Uniform half widths: 0.2 * 0.25, 0.05, 0.01, 1.5 * 0.05 and none on the action.
-    widths = np.repeat([0.05, 0.05, 0.01, 0.075, 0.0], [3, 3, 23, 23, 23])
-    assert np.all(np.abs(torso).max(axis=0) <= widths + 1e-6)
-    assert np.all(np.abs(torso).max(axis=0) >= 0.99 * widths)
-    # The deviation of a uniform distribution is its half width / sqrt(3).
-    np.testing.assert_allclose(torso.std(axis=0), widths / np.sqrt(3), rtol=0.05)
-    assert np.all(np.abs(torso.mean(axis=0)) <= 0.06 * widths + 1e-9)
-    # Gaussian, 0.01 m and 0.01 rad.
-    offsets = np.concatenate(
-        [noisy["actor"][:, 375:377], noisy["actor"][:, 385:386]], 1
+def test_layout_says_where_terms_are(any_model):
+    cfg = override(
+        CLEAN,
+        {
+            "actor": ["history_joint_vel", "phase", "clean_torso", "foot_contacts"],
+            "teacher": ["history_clean_torso_xy", "deepmimic"],
+            "joint_vel.history": 2,
+        },
     )
-    np.testing.assert_allclose(offsets.std(axis=0), 0.01, rtol=0.05)
-    assert np.all(np.abs(offsets).max(axis=0) > 0.03)
+    offered, joints = offered_for(any_model), any_model.num_joints
+    rows = Observer(cfg).layout(offered)
+    torso = 10 + 3 * joints
+    starts = np.cumsum([0, 2 * joints, 2, torso, 2]).tolist()
+    found = [dataclasses.astuple(row) for row in rows]
+    assert [row for row in found if row[0] == "actor"] == [
+        ("actor", "history_joint_vel", starts[0], starts[1], "rad/s"),
+        ("actor", "phase", starts[1], starts[2], ""),
+        ("actor", "clean_torso", starts[2], starts[3], "m, m/s, rad/s, rad"),
+        ("actor", "foot_contacts", starts[3], starts[4], ""),
+    ]
+    assert [row for row in found if row[0] == "teacher"] == [
+        ("teacher", "history_clean_torso_xy", 0, 10, "m"),
+        ("teacher", "deepmimic", 10, 10 + 106 + joints, "m, rad, m/s"),
+    ]
+    obs, _ = Observer(cfg).reset(offered, jax.random.key(0))
+    for group, values in obs.items():
+        mine = [row for row in rows if row.group == group]
+        assert mine[-1].stop == values.size
+        assert [row.start for row in mine] == [0, *(row.stop for row in mine[:-1])]
+    # The slices hold what they are called.
+    joint_vel = 0.05 * offered["robot"].joint_vel
+    np.testing.assert_allclose(obs["actor"][:joints], joint_vel, atol=1e-6)
+    np.testing.assert_allclose(obs["actor"][starts[1] : starts[2]], [1, 0], atol=1e-6)
 
 
-def test_noise_is_independent_between_sensors_and_rows(noisy):
-    torso = np.concatenate([noisy["actor"][:, :52], noisy["actor"][:, 375:377]], axis=1)
-    correlation = np.corrcoef(torso.T) - np.eye(54)
-    # 4000 draws: a deviation of 0.016.
-    assert np.abs(correlation).max() < 0.08
-    row = np.corrcoef(torso[:-1, 0], torso[1:, 0])[0, 1]
-    assert abs(row) < 0.08
+def test_layout_needs_no_values(model):
+    offered = offered_for(model)
+    cfg = dataclasses.replace(CLEAN, actor=TERMS)
+    expected = Observer(cfg).layout(offered)
+    constants = {"facts", "dt_s"}
+    abstract = {
+        k: v
+        if k in constants
+        else jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), v)
+        for k, v in offered.items()
+    }
+    assert Observer(cfg).layout(abstract) == expected
+
+    seen = []
+
+    def within(arrays):
+        given = arrays | {k: offered[k] for k in constants}
+        seen.append(Observer(cfg).layout(given))
+        return arrays["phase"]
+
+    jax.eval_shape(within, {k: v for k, v in abstract.items() if k not in constants})
+    assert seen == [expected]
 
 
-def test_what_has_no_sensor_has_no_noise(noisy):
-    # Targets of the actor; `torso` and `deepmimic` of the critic.
-    assert np.all(noisy["actor"][:, 390:] == 0)
-    assert np.all(noisy["critic"][:, : 79 + 129] == 0)
-    # Both groups see the same reading.
-    np.testing.assert_array_equal(noisy["actor"], noisy["critic"][:, 79 + 129 :])
-
-
-def test_history_remembers_the_reading_not_the_truth(model):
-    seen, _ = walk(model, ObservationConfig(), steps=1)
-    np.testing.assert_array_equal(seen[1]["actor"][75:150], seen[0]["actor"][:75])
-    np.testing.assert_array_equal(seen[0]["actor"][75:150], seen[0]["actor"][:75])
+def test_terms_tell_what_they_are():
+    units = {"", "m", "rad", "m/s", "rad/s"}
+    for name in TERMS:
+        assert set(unit(name).split(", ")) <= units, name
+        assert summary(name), name
+    for name in observation:
+        # Its shape comes first, or the docstring says what all its parts are.
+        assert summary(name).startswith("(") or name == "deepmimic", name
+    for name, listed in COMPOSITES.items():
+        assert summary(name) == ", ".join(listed)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"actor": ("torso_reel",)}, r"observation term 'torso_reel'.*torso_real"),
-        ({"critic": ("history_speed",)}, r"observation term 'speed'.*Choices"),
-        ({"actor": ()}, r"no terms"),
-        ({"history": 0}, r"observation\.history is 0"),
+        (
+            {"actor": ("torso_reel",)},
+            r"observation\.actor .*observation term 'torso_reel'.*'torso_real'\?",
+        ),
+        (
+            {"critic": ("history_speed",)},
+            r"observation\.critic holds 'history_speed'.*term 'speed'.*Choices: anchor",
+        ),
+        (
+            {"student": ("clean_speed",)},
+            r"observation\.student holds 'clean_speed'.*term 'speed'.*Choices: anchor",
+        ),
+        (
+            {"teacher": ("history_clean_speed",)},
+            r"observation\.teacher holds 'history_clean_speed'.*term 'speed'",
+        ),
+        (
+            {"actor": ("clean_history_phase",)},
+            r"observation\.actor holds 'clean_history_phase'.*'history_clean_phase'",
+        ),
+        ({"actor": ("history_history_phase",)}, r"term 'history_phase'.*Choices"),
+        ({"actor": ("clean_clean_phase",)}, r"term 'clean_phase'.*Choices"),
+        ({"actor": ("noise",)}, r"term 'noise'.*Choices"),
+        ({"actor": ()}, r"observation\.actor is empty"),
+        ({"critic": ()}, r"observation\.critic is empty"),
+        ({"history": 0}, r"observation\.history is 0; at least 1"),
+        ({"clip": 0.0}, r"observation\.clip is 0\.0; .*positive"),
+        ({"clip": math.nan}, r"observation\.clip is nan"),
+        ({"future_steps": (1, -1)}, r"observation\.future_steps is \(1, -1\)"),
+        (
+            {"future_steps": (), "teacher": ("history_future_frames",)},
+            r"observation\.future_steps is empty.*future_frames",
+        ),
+        ({"joint_pos.delay": (3, 1)}, r"observation\.joint_pos\.delay is \(3, 1\)"),
+        ({"joint_pos.delay": (-1, 1)}, r"observation\.joint_pos\.delay is \(-1, 1\)"),
+        ({"joint_pos.delay": (1,)}, r"observation\.joint_pos\.delay is \(1,\)"),
+        ({"phase.noise": -0.1}, r"observation\.phase\.noise is -0\.1; 0 or more"),
+        ({"phase.noise": math.inf}, r"observation\.phase\.noise is inf"),
+        ({"phase.offset": -1.0}, r"observation\.phase\.offset is -1\.0; 0 or more"),
+        ({"phase.offset": math.nan}, r"observation\.phase\.offset is nan"),
+        ({"torso.clip": -2.0}, r"observation\.torso\.clip is -2\.0; .*0 for no limit"),
+        ({"torso.scale": math.nan}, r"observation\.torso\.scale is nan"),
+        ({"torso.history": -1}, r"observation\.torso\.history is -1; at least 1"),
     ],
 )
-def test_bad_groups(changes, message):
+def test_settings_that_can_not_be(changes, message):
     with pytest.raises(UserError, match=message):
-        Observer(dataclasses.replace(CLEAN, **changes))
+        Observer(override(CLEAN, changes))
+
+
+def test_kinds_of_noise():
+    sense = dataclasses.replace(CLEAN.phase, noise_kind="normal")
+    with pytest.raises(
+        UserError, match=r"observation\.phase\.noise_kind 'normal'.*gaussian, uniform"
+    ):
+        Observer(dataclasses.replace(CLEAN, phase=sense))
+
+
+def test_no_future_is_needed_where_none_is_observed(model):
+    cfg = dataclasses.replace(CLEAN, future_steps=())
+    assert sizes(model, cfg)["actor"] == 415
 
 
 def test_facts_name_the_rows(any_model):
-    facts, robot = Facts.of(any_model), any_model.robot
+    facts, robot = Facts.of(any_model, TrackingConfig()), any_model.robot
     assert [robot.key_bodies[i] for i in facts.tracked] == list(robot.tracked_bodies)
     assert robot.key_bodies[facts.torso] == "torso_link"
     feet = ["left_ankle_roll_link", "right_ankle_roll_link"]

@@ -45,7 +45,7 @@ class RobotState:
     body_ang_vel_w: jax.Array  # (B, 3)
     com_pos_w: jax.Array  # (3,) of the whole robot
     contact_force_w: jax.Array  # (N, 3)
-    self_contact_n: jax.Array  # (P,)
+    self_contact_n: jax.Array | None  # (P,); None where there are no such pairs
 
 
 @struct.dataclass
@@ -96,9 +96,7 @@ def robot_state(model: RobotModel, physics: PhysicsState, raw: RawState) -> Robo
         body_ang_vel_w=ang_vel_w,
         com_pos_w=raw.com,
         contact_force_w=_contact_force_w(model.contact_sum, raw.sensordata),
-        self_contact_n=jnp.linalg.norm(
-            raw.sensordata.reshape(-1, 3, 3)[model.self_contacts, 0], axis=-1
-        ),
+        self_contact_n=_self_contact_n(model.self_contacts, raw.sensordata),
     )
 
 
@@ -115,6 +113,13 @@ def _contact_force_w(contact_sum: np.ndarray, sensordata: jax.Array) -> jax.Arra
         force[:, 0:1] * normal_w + force[:, 1:2] * tangent_w + force[:, 2:3] * second_w
     )
     return jnp.asarray(contact_sum, force_w.dtype) @ force_w
+
+
+def _self_contact_n(sensors: np.ndarray, sensordata: jax.Array) -> jax.Array | None:
+    """(P,) forces of the pairs in which the robot touches itself."""
+    if not len(sensors):
+        return None
+    return jnp.linalg.norm(sensordata.reshape(-1, 3, 3)[sensors, 0], axis=-1)
 
 
 def all_finite(physics: PhysicsState) -> jax.Array:

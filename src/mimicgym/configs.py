@@ -42,7 +42,7 @@ def _with_fields(cls: type[T], names: Iterable[str]) -> type[T]:
     def has_all(candidate: type) -> bool:
         return set(names) <= {f.name for f in dataclasses.fields(candidate)}
 
-    def below(parent: type) -> list[type]:
+    def below(parent: type[T]) -> list[type[T]]:
         found = parent.__subclasses__()
         return found + [sub for child in found for sub in below(child)]
 

@@ -89,7 +89,7 @@ def first_failures(
     trace = jax.device_get(_run(env, clip, frame))
     failures: list[list[FirstFailure]] = [[] for _ in motions]
     for row in np.flatnonzero(trace["failed"].any(axis=0)):
-        failures[clip[row]].append(_failure(env, trace, row, int(frame[row])))
+        failures[clip[row]].append(_failure(env, trace, int(row), int(frame[row])))
     return tuple(tuple(found) for found in failures)
 
 

@@ -10,70 +10,7 @@ from mimicgym.physics import PhysicsState
 from mimicgym.physics.native import NativeEngine
 from mimicgym.physics.state import all_finite
 from mimicgym.robot import build_model, get_robot
-
-
-def look(model, data) -> dict[str, np.ndarray]:
-    """The fields of a `RobotState`, from MuJoCo's own accessors."""
-    mj = model.mj
-    bodies = [mj.body(name).id for name in model.robot.key_bodies]
-    velocity = np.zeros((len(bodies), 6))
-    for row, body in zip(velocity, bodies, strict=True):
-        # World axes, at the body frame's origin; angular part first.
-        mujoco.mj_objectVelocity(mj, data, mujoco.mjtObj.mjOBJ_XBODY, body, row, 0)
-    force_w = dict.fromkeys(range(mj.nbody), 0.0)
-    for i in range(data.ncon):
-        contact, wrench = data.contact[i], np.zeros(6)
-        mujoco.mj_contactForce(mj, data, i, wrench)
-        # Rows of the frame are its axes; the first points from geom1 to geom2, which
-        # it pushes away.
-        push_w = contact.frame.reshape(3, 3).T @ wrench[:3]
-        force_w[mj.geom_bodyid[contact.geom1]] -= push_w
-        force_w[mj.geom_bodyid[contact.geom2]] += push_w
-    return {
-        "root_pos_w": data.qpos[:3],
-        "root_quat_w": data.qpos[3:7],
-        "root_lin_vel_w": velocity[0, 3:],
-        "root_ang_vel_w": velocity[0, :3],
-        "joint_pos": data.qpos[7:],
-        "joint_vel": data.qvel[6:],
-        "joint_torque": data.qfrc_actuator[6:],
-        "body_pos_w": data.xpos[bodies],
-        "body_quat_w": data.xquat[bodies],
-        "body_lin_vel_w": velocity[:, 3:],
-        "body_ang_vel_w": velocity[:, :3],
-        "contact_force_w": np.array(
-            [np.zeros(3) + force_w[mj.body(name).id] for name in model.contact_bodies]
-        ),
-    }
-
-
-def load(model, qpos, qvel, warmstart, ctrl) -> mujoco.MjData:
-    data = mujoco.MjData(model.mj)
-    data.qpos[:], data.qvel[:], data.ctrl[:] = qpos, qvel, ctrl
-    data.qacc_warmstart[:] = warmstart
-    return data
-
-
-def loop(model, physics, ctrl, decimation=4):
-    """Control steps of every row: arrays of the state, and of what is seen of it."""
-    states, seen = [], []
-    for row in zip(physics.qpos, physics.qvel, physics.warmstart, ctrl, strict=True):
-        data = load(model, *row)
-        for _ in range(decimation):
-            mujoco.mj_step(model.mj, data)
-        mujoco.mj_forward(model.mj, data)
-        states.append((data.qpos.copy(), data.qvel.copy()))
-        seen.append({k: v.copy() for k, v in look(model, data).items()})
-    qpos, qvel = (np.array(x) for x in zip(*states, strict=True))
-    return qpos, qvel, {k: np.array([s[k] for s in seen]) for k in seen[0]}
-
-
-def check(robot, seen):
-    for name, expected in seen.items():
-        found = getattr(robot, name)
-        assert found.shape == expected.shape
-        atol = 1e-3 if name == "contact_force_w" else 1e-5
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=atol, err_msg=name)
+from tests.physics.plain import check, load, loop
 
 
 def same(found, expected):
@@ -187,7 +124,7 @@ def test_torques_follow_the_joints_at_every_physics_step(case, model, native_ste
     what acts there, and the loop ends where the engine ends."""
     kp, kd = model.robot.gains("videomimic")
     for i in range(len(case.qpos)):
-        data = load(model, case.qpos[i], case.qvel[i], 0, case.ctrl[i])
+        data = load(model.mj, case.qpos[i], case.qvel[i], 0, case.ctrl[i])
         torques = []
         for _ in range(4):
             wanted = kp * (case.ctrl[i] - data.qpos[7:]) - kd * data.qvel[6:]

@@ -49,7 +49,7 @@ class Control:
         its effort limit, at every physics step. pose (J,) is what action 0 asks for;
         torques have none.
         """
-        change = self.scale * action
+        change = jnp.asarray(self.scale) * action
         return change if self.is_torque else change + pose
 
     def matched(self, joint_pos: jax.Array, pose: jax.Array | np.ndarray) -> jax.Array:

@@ -90,7 +90,7 @@ def inverse_dynamics(motion: Motion, most_frames: int = 200) -> Dynamics:
         torque_nm=torque_nm,
         effort_nm=model.jnt_actfrcrange[1:, 1].copy(),
         residual_n=residual_n,
-        supported=contact[frames].any(axis=1),
+        supported=np.any(contact[frames], axis=1),
         weight_n=float(model.body_mass.sum() * -model.opt.gravity[2]),
     )
 

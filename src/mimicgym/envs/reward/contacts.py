@@ -34,6 +34,7 @@ def self_collision(robot: RobotState, cfg: Force) -> jax.Array:
 
     That is with more than threshold_n (mjlab's BeyondMimic task).
     """
+    assert robot.self_contact_n is not None  # `check_contacts` has seen to that
     return jnp.sum(robot.self_contact_n > cfg.threshold_n).astype(jnp.float32)
 
 

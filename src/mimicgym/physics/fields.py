@@ -18,6 +18,8 @@ import jax
 import mujoco
 import numpy as np
 
+from mimicgym.errors import unknown_name
+
 Fields = Mapping[str, jax.Array]
 NO_FIELDS: Fields = MappingProxyType({})
 """The compiled model as it is."""
@@ -30,6 +32,14 @@ def model_field(mj: mujoco.MjModel, name: str) -> np.ndarray:
     if not isinstance(value, np.ndarray) or value.dtype != np.float64:
         raise ValueError(f"{name!r} is no field of numbers in an mjModel")
     return value
+
+
+def wrench_body_id(mj: mujoco.MjModel, name: str) -> int:
+    """The id of the body that wrenches act on; `UserError` where there is none."""
+    bodies = [mj.body(i).name for i in range(1, mj.nbody)]
+    if name not in bodies:
+        raise unknown_name("body for wrenches", name, bodies)
+    return mj.body(name).id
 
 
 def check_operands(

@@ -7,7 +7,12 @@ import jax.numpy as jnp
 from mujoco import mjx
 
 from mimicgym.errors import UserError
-from mimicgym.physics.fields import NO_FIELDS, Fields, check_operands
+from mimicgym.physics.fields import (
+    NO_FIELDS,
+    Fields,
+    check_operands,
+    wrench_body_id,
+)
 from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
 from mimicgym.robot import RobotModel
 
@@ -31,7 +36,7 @@ class MjxEngine:
         self.model = model
         self.decimation = decimation
         self.wrench_body = wrench_body
-        self._wrench_body = model.mj.body(wrench_body).id
+        self._wrench_body = wrench_body_id(model.mj, wrench_body)
         self._mjx = mjx.put_model(model.mj, impl="jax")
 
     def forward(
@@ -91,7 +96,8 @@ class MjxEngine:
         if not fields:
             return model
         # Which joints rub is part of an MJX program, not a value of it.
-        if "dof_frictionloss" in fields and not model.dof_frictionloss[6:].all():
+        rubs = self.model.mj.dof_frictionloss[6:].all()
+        if "dof_frictionloss" in fields and not rubs:
             raise ValueError("joints without dry friction can not be given any in MJX")
         changes = {}
         for name, value in fields.items():

@@ -13,7 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mimicgym.errors import UserError
-from mimicgym.physics.fields import NO_FIELDS, Fields, check_operands
+from mimicgym.physics.fields import (
+    NO_FIELDS,
+    Fields,
+    check_operands,
+    wrench_body_id,
+)
 from mimicgym.physics.scratch import Scratch, row_size, row_slices
 from mimicgym.physics.state import (
     PhysicsState,
@@ -48,7 +53,7 @@ class NativeEngine:
         self.decimation = decimation
         self.threads = threads
         self.wrench_body = wrench_body
-        self._wrench_body = model.mj.body(wrench_body).id
+        self._wrench_body = wrench_body_id(model.mj, wrench_body)
         self._scratch: dict[tuple, Scratch] = {}
         self._lock = threading.Lock()
 

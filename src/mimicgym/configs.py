@@ -48,7 +48,8 @@ def _with_fields(cls: type[T], names: Iterable[str]) -> type[T]:
 
     if has_all(cls):
         return cls
-    return next(filter(has_all, below(cls)), cls)
+    # The newest first: in a notebook, a class is defined again and again.
+    return next(filter(has_all, reversed(below(cls))), cls)
 
 
 def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 def preset_in(argv: Sequence[str]) -> str | None:
     """The preset that is asked for, before the rest can be parsed: it sets the
     defaults of the rest."""
+    return option_in(argv, "preset")
+
+
+def option_in(argv: Sequence[str], name: str) -> str | None:
+    """The value of --NAME among arguments that are not parsed yet."""
     for i, word in enumerate(argv):
-        if word == "--preset" and i + 1 < len(argv):
+        if word == f"--{name}" and i + 1 < len(argv):
             return argv[i + 1]
-        if word.startswith("--preset="):
-            return word.removeprefix("--preset=")
+        if word.startswith(f"--{name}="):
+            return word.removeprefix(f"--{name}=")
     return None

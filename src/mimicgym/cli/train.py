@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mimicgym.cli.arguments import preset_in
+from mimicgym.cli.arguments import option_in, preset_in
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import library_of
@@ -40,6 +40,9 @@ class TrainArgs:
     preset: str = "quick"
     """A task, see `mimicgym tasks`; quick is for a CPU. It sets the defaults of
     everything under env and ppo."""
+    learner: str | None = None
+    """Learner of another task: with quick, any task learns on a CPU. The preset's by
+    default."""
     engine: str | None = None
     """auto (native on a CPU, else mjx), mjx or native."""
     robot: str | None = None
@@ -160,7 +163,9 @@ def parse(argv: Sequence[str]) -> TrainArgs:
     default = TrainArgs()
     preset = preset_in(argv) or default.preset
     task = get_task(preset)
-    default = replace(default, preset=preset, env=task.env, ppo=task.preset.ppo)
+    learner = option_in(argv, "learner")
+    ppo = (task if learner is None else get_task(learner)).preset.ppo
+    default = replace(default, preset=preset, env=task.env, ppo=ppo)
     return tyro.cli(
         TrainArgs,
         args=list(argv),
@@ -187,7 +192,7 @@ def run_config(args: TrainArgs) -> RunConfig:
         env = replace(env, robot=args.robot)
     num_envs = args.num_envs
     if num_envs is None:
-        num_envs = get_task(args.preset).preset.num_envs
+        num_envs = get_task(args.learner or args.preset).preset.num_envs
     return RunConfig(args.preset, env, args.ppo, num_envs, args.seed)
 
 

@@ -300,3 +300,23 @@ def test_facts_name_the_rows(any_model):
         "left_wrist_yaw_link",
         "right_wrist_yaw_link",
     ]
+
+
+def test_gated_entries_come_last():
+    cfg = ObservationConfig(
+        actor=("phase", "gated_root_height", "gated_history_torso_yaw"),
+        critic=("phase",),
+        noise=False,
+    )
+    observer = Observer(cfg)
+    assert observer.gated == {
+        "actor": ("gated_root_height", "gated_history_torso_yaw"),
+        "critic": (),
+    }
+    for actor, message in (
+        (("gated_phase", "root_height"), r"'root_height' after 'gated_phase'"),
+        (("gated_phase",), r"observation\.actor starts with 'gated_phase'"),
+        (("phase", "gated_nose"), r"holds 'gated_nose'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Observer(dataclasses.replace(cfg, actor=actor))

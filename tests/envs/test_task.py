@@ -285,3 +285,21 @@ def test_default_configuration_draws_nothing():
     assert state.fields == {}
     assert jax.tree.leaves(state.actuation) == []
     assert jax.tree.leaves(state.disturbance) == []
+
+
+def test_gated_sizes_reach_the_learner():
+    config = override(
+        PLAIN,
+        {
+            "observation.actor": [
+                "torso_real",
+                "gated_phase",
+                "gated_history_torso_xy",
+            ],
+            "observation.critic": ["torso"],
+        },
+    )
+    batched = BatchedEnv(make_env(config), ROWS)
+    assert batched.observation_sizes == {"actor": 75 + 2 + 10, "critic": 79}
+    assert batched.gated_sizes == {"actor": 12}
+    assert make_env(PLAIN).gated_sizes == {}

@@ -63,12 +63,14 @@ def test_contact_forces_of_the_same_state(case, native, mjx):
 
 
 def test_everything_shown_agrees(native_step, mjx_step):
-    # Poses in m, velocities in m/s and rad/s, torques in N m, forces in N.
-    tolerance = {"pos": 1e-3, "quat": 1e-3, "vel": 2e-2, "torque": 5e-2}
-    tolerance |= {"force": 1, "contact_n": 1}
+    # Poses in m, velocities in m/s and rad/s, torques in N m.
+    tolerance = {"pos": 1e-3, "quat": 1e-3, "vel": 2e-2, "torque": 5e-2, "force": 1}
     for name in (field.name for field in fields(RobotState)):
-        atol = next(value for kind, value in tolerance.items() if kind in name)
         expected, found = getattr(native_step[1], name), getattr(mjx_step[1], name)
+        if name == "self_contact_n":  # no such pairs in this preset
+            assert expected is None and found is None
+            continue
+        atol = next(value for kind, value in tolerance.items() if kind in name)
         assert found.shape == expected.shape
         assert found.dtype == expected.dtype == np.float32
         np.testing.assert_allclose(found, expected, atol=atol, err_msg=name)

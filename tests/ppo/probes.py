@@ -42,6 +42,10 @@ class Probe:
         return {"actor": 1, "critic": 1}
 
     @property
+    def gated_sizes(self) -> dict[str, int]:
+        return {}
+
+    @property
     def length(self) -> int:
         return {"discounted": 2, "limited": 4, "ending": 4}.get(self.task, 1)
 
@@ -118,6 +122,10 @@ class Ring:
     @property
     def observation_sizes(self) -> dict[str, int]:
         return {"actor": 3, "critic": 5}
+
+    @property
+    def gated_sizes(self) -> dict[str, int]:
+        return {}
 
     def _step(self, key, place, clock, final_place, reward, terminated, truncated):
         def observe(place: jax.Array) -> dict[str, jax.Array]:

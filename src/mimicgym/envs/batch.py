@@ -82,6 +82,10 @@ class BatchedEnv:
     def observation_sizes(self) -> Mapping[str, int]:
         return self.env.observation_sizes
 
+    @property
+    def gated_sizes(self) -> Mapping[str, int]:
+        return self.env.gated_sizes
+
     def reset(self, keys: jax.Array) -> BatchState:
         """Start every row. keys (B,), one typed random key for each row."""
         state = jax.vmap(self.env.reset)(keys)

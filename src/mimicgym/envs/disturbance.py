@@ -98,8 +98,8 @@ class Disturbances:
         left = jnp.where(starts, self._wrench_length, state.wrench_left)
         acts = left > 0
         left = left - acts
-        wait = jnp.where(acts, state.wrench_in, state.wrench_in - 1)
         ended = acts & (left == 0)
+        wait = jnp.maximum(state.wrench_in - 1, 0)
         wait = jnp.where(ended, _draw(wait_key, self._wrench_steps), wait)
         state = replace(state, wrench_in=wait, wrench_left=left, wrench=wrench)
         return state, jnp.where(acts, wrench, 0.0)

@@ -73,6 +73,7 @@ class TrackingEnv:
       sampler: draws clips and start frames.
       action_size: A, joints that are controlled.
       observation_sizes: length of each observation group.
+      gated_sizes: how many of its last numbers are gated, for groups that have any.
     """
 
     def __init__(self, config: EnvConfig, reference: Reference, engine: Engine):
@@ -96,6 +97,7 @@ class TrackingEnv:
         self.terminations = Terminations(config.termination, model)
         shapes = jax.eval_shape(self.reset, jax.random.key(0))
         self.observation_sizes = {k: v.shape[0] for k, v in shapes.obs.items()}
+        self.gated_sizes = self._gated_sizes()
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -286,6 +288,15 @@ class TrackingEnv:
         shapes = jax.eval_shape(offered, jax.random.key(0))
         constants = {"facts": self.facts, "dt_s": self.dt_s}
         return self.observer.layout(shapes | constants)
+
+    def _gated_sizes(self) -> dict[str, int]:
+        if not any(self.observer.gated.values()):
+            return {}
+        sizes = dict.fromkeys(self.observer.groups, 0)
+        for row in self.observation_layout():
+            if row.term in self.observer.gated[row.group]:
+                sizes[row.group] += row.stop - row.start
+        return {group: size for group, size in sizes.items() if size}
 
     def reference_of(self, state: State) -> RefFrame:
         """The frame that the state is judged against, where the robot is."""

@@ -33,8 +33,8 @@ class Checkpoints:
         """Write a checkpoint and return its iteration.
 
         Args:
-          meta: JSON types that say what the policy is for; "observation_sizes" and
-            "action_size" are added.
+          meta: JSON types that say what the policy is for; "observation_sizes",
+            "gated_sizes" and "action_size" are added.
         """
         iteration = int(state.iteration)
         policy = policy_of(state, config)
@@ -42,6 +42,10 @@ class Checkpoints:
         full = meta | {
             "observation_sizes": sizes,
             "action_size": policy.action_size,
+            "gated_sizes": {
+                group: network.gated_size(state.params[group])
+                for group in ("actor", "critic")
+            },
             "iteration": iteration,
         }
         with self._manager() as manager:
@@ -92,10 +96,11 @@ class Checkpoints:
         self._check(iteration, **belongs)
         meta = self.meta(iteration)
         sizes, action_size = meta["observation_sizes"], meta["action_size"]
+        gated = meta.get("gated_sizes", {})
         template = jax.eval_shape(
             lambda: {
                 "params": network.init_params(
-                    jax.random.key(0), config, sizes, action_size
+                    jax.random.key(0), config, sizes, action_size, gated
                 )["actor"],
                 "stats": init_stats(sizes["actor"]),
             }

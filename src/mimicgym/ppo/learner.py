@@ -66,7 +66,9 @@ class Learner:
         env, config = self.env, self.config
         params_key, env_key, key = jax.random.split(key, 3)
         sizes = env.observation_sizes
-        params = network.init_params(params_key, config, sizes, env.action_size)
+        params = network.init_params(
+            params_key, config, sizes, env.action_size, env.gated_sizes
+        )
         return LearnerState(
             params=params,
             opt_state=self._optimizer.init(params),

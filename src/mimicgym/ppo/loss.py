@@ -36,11 +36,10 @@ def ppo_loss(
     + bounds_coef * how far mean actions are out of bounds (summed over actions).
     """
     actor = network.actor_network(config, batch.action.shape[-1])
-    mean = actor.apply(params["actor"], batch.actor_obs)
-    assert isinstance(mean, jax.Array)
+    mean = network.apply(actor, params["actor"], batch.actor_obs)
     std = network.policy_std(params["raw_std"], config)
-    value = network.critic_network(config).apply(params["critic"], batch.critic_obs)
-    assert isinstance(value, jax.Array)
+    critic = network.critic_network(config)
+    value = network.apply(critic, params["critic"], batch.critic_obs)
 
     ratio = jnp.exp(network.log_prob(mean, std, batch.action) - batch.log_prob)
     clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)

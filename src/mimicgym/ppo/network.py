@@ -11,21 +11,36 @@ import jax.numpy as jnp
 from mimicgym.ppo.config import PPOConfig
 
 _ACTIVATIONS = {"elu": nn.elu, "relu": nn.relu, "tanh": nn.tanh, "swish": nn.swish}
+_GATED = "gated"
 _LOG_2PI = math.log(2 * math.pi)
 
 
 class MLP(nn.Module):
-    """Hidden layers with an activation, then a linear one of scale `out_scale`."""
+    """Hidden layers with an activation, then a linear one of scale `out_scale`.
+
+    The last `gated` inputs reach the first hidden layer through a gate that starts at 0
+    (VideoMimic's height scan): a policy that was trained without them acts alike with
+    them, until the gate opens.
+    """
 
     hidden: tuple[int, ...]
     out: int
     activation: str
     out_scale: float
+    gated: int = 0
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        for size in self.hidden:
-            x = _ACTIVATIONS[self.activation](nn.Dense(size)(x))
+        x, extra = (
+            x[..., : x.shape[-1] - self.gated],
+            x[..., x.shape[-1] - self.gated :],
+        )
+        for i, size in enumerate(self.hidden):
+            x = nn.Dense(size)(x)
+            if i == 0 and self.gated:
+                gate = self.param("gate", nn.initializers.zeros, (size,))
+                x = x + gate * nn.Dense(size, name=_GATED)(extra)
+            x = _ACTIVATIONS[self.activation](x)
         init = nn.initializers.orthogonal(self.out_scale)
         return nn.Dense(self.out, kernel_init=init)(x)
 
@@ -43,13 +58,36 @@ def critic_network(config: PPOConfig) -> MLP:
     return MLP(config.hidden, 1, config.activation, 1.0)
 
 
+def apply(network: MLP, params: Any, obs: jax.Array) -> jax.Array:
+    """(..., out) of observations; how many are gated shows in the parameters."""
+    found = network.clone(gated=gated_size(params)).apply(params, obs)
+    assert isinstance(found, jax.Array)
+    return found
+
+
+def gated_size(params: Any) -> int:
+    """How many of its last inputs a network takes through a gate."""
+    layers = params["params"]
+    return layers[_GATED]["kernel"].shape[0] if _GATED in layers else 0
+
+
 def init_params(
-    key: jax.Array, config: PPOConfig, sizes: Mapping[str, int], action_size: int
+    key: jax.Array,
+    config: PPOConfig,
+    sizes: Mapping[str, int],
+    action_size: int,
+    gated: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Parameters "actor", "critic" and "raw_std" (A,)."""
+    """Parameters "actor", "critic" and "raw_std" (A,).
+
+    Args:
+      sizes: observations of each group.
+      gated: how many of a group's last ones go through a gate; none by default.
+    """
     actor_key, critic_key = jax.random.split(key)
-    actor = actor_network(config, action_size)
-    critic = critic_network(config)
+    gates = gated or {}
+    actor = actor_network(config, action_size).clone(gated=gates.get("actor", 0))
+    critic = critic_network(config).clone(gated=gates.get("critic", 0))
     raw = _inverse_softplus(config.init_std - config.min_std)
     return {
         "actor": actor.init(actor_key, jnp.zeros((1, sizes["actor"]))),

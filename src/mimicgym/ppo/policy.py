@@ -24,9 +24,7 @@ class Policy:
         if self.config.normalize_observations:
             obs = normalize(self.stats, obs)
         actor = network.actor_network(self.config, self.action_size)
-        mean = actor.apply(self.params, obs)
-        assert isinstance(mean, jax.Array)
-        return mean
+        return network.apply(actor, self.params, obs)
 
 
 def policy_of(state: LearnerState, config: PPOConfig) -> Policy:

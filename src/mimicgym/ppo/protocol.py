@@ -33,6 +33,12 @@ class Environment(Protocol):
     @property
     def observation_sizes(self) -> Mapping[str, int]: ...
 
+    @property
+    def gated_sizes(self) -> Mapping[str, int]:
+        """How many of a group's last observations networks take through a gate that
+        starts closed; groups without any may be left out."""
+        ...
+
     def reset(self, keys: jax.Array) -> Any:
         """A `BatchStep`. keys (B,): a typed random key for each row."""
         ...

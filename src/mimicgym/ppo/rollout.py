@@ -49,8 +49,7 @@ def observed(
 def value_of(acting: Acting, critic_obs: jax.Array, config: PPOConfig) -> jax.Array:
     """(...,) value of critic observations (..., E), in units of reward."""
     seen = observed(acting, "critic", critic_obs, config)
-    value = network.critic_network(config).apply(acting.params["critic"], seen)
-    assert isinstance(value, jax.Array)
+    value = network.apply(network.critic_network(config), acting.params["critic"], seen)
     return unscale_value(acting.return_stats, value[..., 0])
 
 
@@ -69,8 +68,7 @@ def collect(
 
     def step(batch: Any, key: jax.Array):
         seen = observed(acting, "actor", batch.obs["actor"], config)
-        mean = actor.apply(acting.params["actor"], seen)
-        assert isinstance(mean, jax.Array)
+        mean = network.apply(actor, acting.params["actor"], seen)
         action = mean + std * jax.random.normal(key, mean.shape)
         after = env.step(batch, action)
         done = after.terminated | after.truncated

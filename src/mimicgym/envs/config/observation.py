@@ -1,11 +1,13 @@
 """What is observed, and how well.
 
-A group lists terms by name. Two prefixes may stand before a name:
+A group lists terms by name. Prefixes may stand before a name:
 
   clean_NAME     the term without noise, offset and delay, for what only a simulation
                  knows
   history_NAME   the newest `history` values as they were sensed, the newest first;
                  history_clean_NAME the same without errors
+  gated_...      any of these, at a group's end: networks take it through a gate that
+                 starts closed, so that a policy trained without it goes on as before
 
 Some terms are others one after the other (`envs.observation.COMPOSITES`): each part is
 sensed as its own field says, and what the composite's field says comes on top.

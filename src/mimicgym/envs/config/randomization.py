@@ -1,5 +1,6 @@
 """What differs between a simulation and the next robot. Everything is drawn for each
-episode; None, 0 and (0, 0) switch a term off, and what is off costs nothing."""
+episode; None, 0 and zeros switch a term off, and what is off costs nothing. Frictions
+and factors of 0 are refused."""
 
 from dataclasses import dataclass, field
 

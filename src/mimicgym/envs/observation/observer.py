@@ -1,7 +1,8 @@
 """Groups of observations: terms from the data on offer, sensed and put together."""
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from mimicgym.envs.observation.registry import (
     CLEAN,
     GROUPS,
     TERMS,
+    Entry,
     bare,
     observation,
     parse,
@@ -65,6 +67,8 @@ class Observer:
             for group in GROUPS
             if getattr(cfg, group)
         }
+        for group, row in self._entries.items():
+            _check_gated_last(group, row)
         entries = [entry for group in self._entries.values() for entry in group]
         # In an order in which the parts of a channel come before it.
         self._channels = tuple(
@@ -78,6 +82,14 @@ class Observer:
                 "observation.future_steps is empty, but future_frames is observed; "
                 "give at least one number of steps"
             )
+
+    @property
+    def gated(self) -> dict[str, tuple[str, ...]]:
+        """The entries of each group that networks take through a gate."""
+        return {
+            group: tuple(entry.text for entry in entries if entry.gated)
+            for group, entries in self._entries.items()
+        }
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
@@ -214,6 +226,20 @@ class Observer:
 def _term_key(key: jax.Array, name: str) -> jax.Array:
     """A key of the term's own, so that its errors do not depend on other terms."""
     return jax.random.fold_in(key, TERMS.index(name))
+
+
+def _check_gated_last(group: str, entries: Sequence[Entry]) -> None:
+    for before, after in itertools.pairwise(entries):
+        if before.gated and not after.gated:
+            raise UserError(
+                f"observation.{group} has {after.text!r} after {before.text!r}; gated_ "
+                "entries come last"
+            )
+    if entries[0].gated:
+        raise UserError(
+            f"observation.{group} starts with {entries[0].text!r}; at least one entry "
+            "has to be without a gate"
+        )
 
 
 def _check(cfg: ObservationConfig) -> None:

@@ -13,6 +13,7 @@ from mimicgym.errors import UserError, unknown_message
 GROUPS = ("actor", "critic", "student", "teacher")
 CLEAN = "clean_"
 HISTORY = "history_"
+GATED = "gated_"
 
 observation = Registry("observation")
 
@@ -55,11 +56,13 @@ class Entry:
     text: str  # as the configuration has it
     channel: str
     history: bool
+    gated: bool
 
 
 def parse(text: str, group: str) -> Entry:
     """An entry of a group; `UserError` when there is no such term."""
-    channel = text.removeprefix(HISTORY)
+    plain = text.removeprefix(GATED)
+    channel = plain.removeprefix(HISTORY)
     name = bare(channel)
     if channel.startswith(CLEAN + HISTORY):
         good = f"{HISTORY}{CLEAN}{name.removeprefix(HISTORY)}"
@@ -69,7 +72,7 @@ def parse(text: str, group: str) -> Entry:
     if name not in TERMS:
         what = unknown_message("observation term", name, TERMS)
         raise UserError(f"observation.{group} holds {text!r}: {what}")
-    return Entry(text, channel, history=channel != text)
+    return Entry(text, channel, history=channel != plain, gated=plain != text)
 
 
 def bare(channel: str) -> str:

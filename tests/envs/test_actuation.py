@@ -8,6 +8,7 @@ import pytest
 from mimicgym.envs.actuation import Actuators
 from mimicgym.envs.config import ControlConfig, RandomizationConfig
 from mimicgym.envs.control import Control
+from mimicgym.envs.randomization import Randomizer
 from tests.envs.cases import body_model
 
 DECIMATION = 4
@@ -16,7 +17,8 @@ CONTROL = Control(ControlConfig(), body_model())
 
 
 def actuators(**settings) -> Actuators:
-    return Actuators(RandomizationConfig(**settings), CONTROL, decimation=DECIMATION)
+    drawn = Randomizer(RandomizationConfig(**settings), body_model())
+    return Actuators(drawn, CONTROL, decimation=DECIMATION)
 
 
 def play(found: Actuators, seed: int, steps: int = 6):
@@ -88,9 +90,8 @@ def test_a_biased_encoder_shifts_what_is_held():
 
 def test_torques_know_no_encoder():
     torque = Control(ControlConfig(target="torque"), body_model())
-    found = Actuators(
-        RandomizationConfig(encoder_bias_rad=0.01), torque, decimation=DECIMATION
-    )
+    drawn = Randomizer(RandomizationConfig(encoder_bias_rad=0.01), body_model())
+    found = Actuators(drawn, torque, decimation=DECIMATION)
     state = found.reset(jax.random.key(0), jnp.zeros(JOINTS), jnp.zeros(JOINTS))
     _, ctrl = found.step(state, jnp.ones(JOINTS), jnp.zeros(JOINTS))
     np.testing.assert_allclose(ctrl, 0.25)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from mimicgym.envs.config import RandomizationConfig
 from mimicgym.envs.control import Control
+from mimicgym.envs.randomization import Randomizer
 
 
 @struct.dataclass
@@ -29,28 +29,26 @@ class Actuators:
     At a reset everything on its way is what the first action asks for.
     """
 
-    def __init__(self, cfg: RandomizationConfig, control: Control, *, decimation: int):
-        self.cfg = cfg
+    def __init__(self, randomizer: Randomizer, control: Control, *, decimation: int):
+        self.cfg = randomizer.cfg
+        self.randomizer = randomizer
         self.control = control
         self.decimation = decimation
 
     def reset(self, key: jax.Array, action: jax.Array, pose: jax.Array) -> Actuation:
         """action (A,): the first; pose (J,): what action 0 asks for then."""
-        action_key, control_key, bias_key = jax.random.split(key, 3)
         cfg = self.cfg
         actions = action_delay = targets = control_delay = bias = None
         if cfg.action_delay[1] > 0:
             actions = jnp.broadcast_to(action, (cfg.action_delay[1] + 1, *action.shape))
-            action_delay = _draw(action_key, cfg.action_delay)
+            action_delay = self.randomizer.action_delay(key)
         if cfg.encoder_bias_rad > 0:
-            bias = cfg.encoder_bias_rad * jax.random.uniform(
-                bias_key, pose.shape, minval=-1.0, maxval=1.0
-            )
+            bias = self.randomizer.encoder_bias(key)
         if cfg.control_delay[1] > 0:
             steps = -(-cfg.control_delay[1] // self.decimation) + 1
             target = self._seen(self.control.target(action, pose), bias)
             targets = jnp.broadcast_to(target, (steps, *target.shape))
-            control_delay = _draw(control_key, cfg.control_delay)
+            control_delay = self.randomizer.control_delay(key)
         return Actuation(actions, action_delay, targets, control_delay, bias)
 
     def step(
@@ -77,10 +75,6 @@ class Actuators:
         if bias is None or self.control.is_torque:
             return target
         return target - bias
-
-
-def _draw(key: jax.Array, bounds: tuple[int, int]) -> jax.Array:
-    return jax.random.randint(key, (), bounds[0], bounds[1] + 1)
 
 
 def _push(queue: jax.Array, newest: jax.Array) -> jax.Array:

@@ -89,7 +89,7 @@ class TrackingEnv:
         self.action_size = model.num_joints
         self._starts = Starts(config.reset, self.facts)
         self._actuators = Actuators(
-            config.randomization, self.control, decimation=config.control.decimation
+            self.randomizer, self.control, decimation=config.control.decimation
         )
         self._disturbances = Disturbances(config.randomization, self.dt_s)
         self.observer = Observer(config.observation)

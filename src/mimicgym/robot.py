@@ -17,6 +17,7 @@ import numpy as np
 
 from mimicgym.assets import asset_path
 from mimicgym.errors import UserError, unknown_name
+from mimicgym.terrain.field import HeightField
 
 _LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
 _WAIST = ("waist_yaw_joint", "waist_roll_joint", "waist_pitch_joint")
@@ -276,6 +277,7 @@ class RobotModel:
       contact_sum: (N, S) which sensors (S pairs) add up to each contact body, with the
         sign of the force on that body.
       self_contacts: sensors of pairs in which the robot touches itself.
+      contact_slots: contacts of one pair that its sensor shows.
       collisions: the collision preset.
     """
 
@@ -287,6 +289,7 @@ class RobotModel:
     contact_bodies: tuple[str, ...]
     contact_sum: np.ndarray
     self_contacts: np.ndarray
+    contact_slots: int
     collisions: str
 
     @property
@@ -314,9 +317,12 @@ def build_model(
     gains: str = "videomimic",
     friction: float = 1.0,
     torque_control: bool = False,
+    terrain: HeightField | None = None,
     visuals: bool = True,
 ) -> RobotModel:
     """Compile `robot` with floor, contact pairs, actuators and contact sensors.
+
+    The floor is a plane at z = 0, or a height field.
 
     PD control is one affine position actuator per joint: MuJoCo then evaluates
     `kp * (ctrl - q) - kd * qd`, clipped to the effort limit, from fresh joint states at
@@ -336,7 +342,8 @@ def build_model(
     spec = mujoco.MjSpec.from_file(str(asset_path(*robot.xml.split("/"))))
     for name in robot.fixed_joints:
         spec.delete(spec.joint(name))
-    _add_scene(spec)
+    _add_scene(spec, terrain)
+    slots = 1 if terrain is None else _FIELD_SLOTS
     pairs = _pairs(collisions)
     if not visuals:
         used = {geom for pair in pairs for geom in pair}
@@ -360,7 +367,7 @@ def build_model(
             objname=geom1,
             reftype=mujoco.mjtObj.mjOBJ_GEOM,
             refname=geom2,
-            intprm=[_CONTACT_DATA, _CONTACT_MINDIST, 1],
+            intprm=[_CONTACT_DATA, _CONTACT_MINDIST, slots],
         )
     kp, kd = robot.gains(gains)
     for i, name in enumerate(robot.joint_names):
@@ -400,6 +407,7 @@ def build_model(
         self_contacts=np.array(
             [i for i, pair in enumerate(pairs) if "floor" not in pair], dtype=np.int32
         ),
+        contact_slots=slots,
         collisions=collisions,
     )
 
@@ -412,6 +420,10 @@ _CONTACT_DATA = (1 << 1) | (1 << 5) | (1 << 6)
 # touches without force.
 _CONTACT_MINDIST = 1
 CONTACT_SENSOR_SIZE = 9
+_LEAST_SPAN_M = 1e-3
+_FIELD_BASE_M = 0.5
+# A sphere or capsule on the edge between triangles of a height field touches several.
+_FIELD_SLOTS = 4
 
 
 def _pairs(collisions: str) -> tuple[tuple[str, str], ...]:
@@ -420,15 +432,18 @@ def _pairs(collisions: str) -> tuple[tuple[str, str], ...]:
     return pairs + _SELF_PAIRS if collisions == "full" else pairs
 
 
-def _add_scene(spec: mujoco.MjSpec) -> None:
-    spec.worldbody.add_geom(
-        name="floor",
-        type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=[0, 0, 0.05],
-        contype=0,
-        conaffinity=0,
-        material="floor",
-    )
+def _add_scene(spec: mujoco.MjSpec, terrain: HeightField | None) -> None:
+    if terrain is None:
+        spec.worldbody.add_geom(
+            name="floor",
+            type=mujoco.mjtGeom.mjGEOM_PLANE,
+            size=[0, 0, 0.05],
+            contype=0,
+            conaffinity=0,
+            material="floor",
+        )
+    else:
+        _add_terrain(spec, terrain)
     spec.add_texture(
         name="floor",
         type=mujoco.mjtTexture.mjTEXTURE_2D,
@@ -459,6 +474,31 @@ def _add_scene(spec: mujoco.MjSpec) -> None:
         dir=[-0.5, 0.5, -0.8],
         diffuse=[0.4] * 3,
         castshadow=False,
+    )
+
+
+def _add_terrain(spec: mujoco.MjSpec, terrain: HeightField) -> None:
+    """The floor as a height field. MuJoCo wants heights from 0 to 1, row by row from
+    the least y, with the first and last on the rim."""
+    rows, columns = terrain.height_m.shape
+    low_m = float(terrain.height_m.min())
+    span_m = max(float(terrain.height_m.max()) - low_m, _LEAST_SPAN_M)
+    spec.add_hfield(
+        name="floor",
+        nrow=rows,
+        ncol=columns,
+        size=[terrain.length_m / 2, terrain.width_m / 2, span_m, _FIELD_BASE_M],
+        userdata=((terrain.height_m - low_m) / span_m).ravel().tolist(),
+    )
+    middle_xy = terrain.bounds_m.mean(axis=0)
+    spec.worldbody.add_geom(
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_HFIELD,
+        hfieldname="floor",
+        pos=[*middle_xy, low_m],
+        contype=0,
+        conaffinity=0,
+        material="floor",
     )
 
 

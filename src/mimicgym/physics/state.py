@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 
 from mimicgym import rotations
@@ -60,7 +59,7 @@ class RawState:
     xquat: jax.Array  # (B, 4)
     cvel: jax.Array  # (B, 6) angular, then linear at com
     com: jax.Array  # (3,)
-    sensordata: jax.Array  # (S * 9,)
+    sensordata: jax.Array  # (S * K * 9,) for K contacts of each pair
     actuator_force: jax.Array  # (J,)
 
 
@@ -72,7 +71,9 @@ def raw_shapes(model: RobotModel) -> dict[str, tuple[int, ...]]:
         "xquat": (bodies, 4),
         "cvel": (bodies, 6),
         "com": (3,),
-        "sensordata": (model.contact_sum.shape[1] * CONTACT_SENSOR_SIZE,),
+        "sensordata": (
+            model.contact_sum.shape[1] * model.contact_slots * CONTACT_SENSOR_SIZE,
+        ),
         "actuator_force": (model.num_joints,),
     }
 
@@ -95,31 +96,36 @@ def robot_state(model: RobotModel, physics: PhysicsState, raw: RawState) -> Robo
         body_lin_vel_w=lin_vel_w,
         body_ang_vel_w=ang_vel_w,
         com_pos_w=raw.com,
-        contact_force_w=_contact_force_w(model.contact_sum, raw.sensordata),
-        self_contact_n=_self_contact_n(model.self_contacts, raw.sensordata),
+        contact_force_w=_contact_force_w(model, raw.sensordata),
+        self_contact_n=_self_contact_n(model, raw.sensordata),
     )
 
 
-def _contact_force_w(contact_sum: np.ndarray, sensordata: jax.Array) -> jax.Array:
-    """(N, 3) net force on each contact body from the (S * 9,) sensor readings.
+def _contact_force_w(model: RobotModel, sensordata: jax.Array) -> jax.Array:
+    """(N, 3) net force on each contact body from the sensors' readings.
 
-    A reading holds the force in the contact frame (normal, tangent, second tangent),
+    A contact's reading holds the force in its frame (normal, tangent, second tangent),
     the normal and the tangent; all are zero when there is no contact.
     """
-    reading = sensordata.reshape(-1, 3, 3)
-    force, normal_w, tangent_w = reading[:, 0], reading[:, 1], reading[:, 2]
+    reading = sensordata.reshape(-1, model.contact_slots, 3, 3)
+    force, normal_w, tangent_w = reading[:, :, 0], reading[:, :, 1], reading[:, :, 2]
     second_w = jnp.cross(normal_w, tangent_w)
     force_w = (
-        force[:, 0:1] * normal_w + force[:, 1:2] * tangent_w + force[:, 2:3] * second_w
+        force[..., 0:1] * normal_w
+        + force[..., 1:2] * tangent_w
+        + force[..., 2:3] * second_w
     )
-    return jnp.asarray(contact_sum, force_w.dtype) @ force_w
+    table = jnp.asarray(model.contact_sum, force_w.dtype)
+    return table @ jnp.sum(force_w, axis=1)
 
 
-def _self_contact_n(sensors: np.ndarray, sensordata: jax.Array) -> jax.Array | None:
+def _self_contact_n(model: RobotModel, sensordata: jax.Array) -> jax.Array | None:
     """(P,) forces of the pairs in which the robot touches itself."""
-    if not len(sensors):
+    if not len(model.self_contacts):
         return None
-    return jnp.linalg.norm(sensordata.reshape(-1, 3, 3)[sensors, 0], axis=-1)
+    reading = sensordata.reshape(-1, model.contact_slots, 3, 3)
+    force = reading[model.self_contacts, :, 0]
+    return jnp.sum(jnp.linalg.norm(force, axis=-1), axis=-1)
 
 
 def all_finite(physics: PhysicsState) -> jax.Array:

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mimicgym.configs import override
-from mimicgym.envs.config import EnvConfig, TrackingConfig
+from mimicgym.envs.config import EnvConfig, ObservationConfig, TrackingConfig
+from mimicgym.envs.ground import flat_ground
+from mimicgym.envs.scan import Scans
 from mimicgym.envs.terms import Facts, FeetState
 from mimicgym.physics import RobotState
 from mimicgym.reference import RefFrame
@@ -92,6 +94,8 @@ def offer(model, robot: RobotState, ref: RefFrame, **changes) -> dict:
         "phase": jnp.float32(0.25),
         "step": jnp.int32(10),
         "time_s": jnp.float32(10 * DT_S),
+        "ground": flat_ground(1),
+        "scan": Scans(ObservationConfig()).at(jnp.zeros(3)),
         "teacher": jnp.int32(-1),
         "dt_s": DT_S,
     } | changes

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from mimicgym.errors import UserError
-from mimicgym.terrain import field_from_mesh, field_from_triangles
+from mimicgym.terrain import field_from_mesh, field_from_triangles, triangles
 from tests.terrain.scenes import box, ray_heights, scene, sheet
 
 
@@ -97,6 +97,23 @@ def test_cells_are_at_multiples_of_their_size():
     mesh = sheet((0.333, 1.777), (-0.9, 0.41), lambda x, y: 0.0)
     field, _ = field_of(mesh, cell_m=0.1)
     np.testing.assert_allclose(field.bounds_m, [[0.4, -0.9], [1.7, 0.4]])
+
+
+@pytest.mark.parametrize("short_m", [1e-9, 1e-7])
+def test_edges_that_rounding_moved_reach_their_centres(short_m):
+    """All four edges are a little inwards of the outermost centres."""
+    mesh = flat_floor(half=1.0 - short_m, z=0.2)
+    field, report = field_of(mesh, cell_m=0.1)
+    assert field.height_m.shape == (21, 21)
+    assert report.holes == 0
+
+
+def test_work_in_small_parts_is_the_same(monkeypatch):
+    mesh = scene()
+    expected, _ = field_of(mesh, cell_m=0.1)
+    monkeypatch.setattr(triangles, "_CHUNK", 300)
+    field, _ = field_of(mesh, cell_m=0.1)
+    np.testing.assert_array_equal(field.height_m, expected.height_m)
 
 
 def test_the_top_most_surface_counts_in_any_order():

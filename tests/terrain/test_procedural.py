@@ -94,6 +94,15 @@ def test_rough_has_the_stated_heights(difficulty, height_m, seed):
     assert abs(beyond.mean()) < 0.2 * height_m
 
 
+@pytest.mark.parametrize("name", ["rough", "slope", "waves"])
+def test_there_is_no_step_around_the_flat_start(name):
+    field = generators.generate(name)
+    x, y = np.meshgrid(*axes(field))
+    ring = np.abs(np.hypot(x, y) - 1.03) < 0.03
+    highest = np.abs(field.height_m).max()
+    assert np.abs(field.height_m[ring]).max() < 0.05 * highest
+
+
 @pytest.mark.parametrize(("difficulty", "spacing_m"), [(1, 9 / 99), (2, 9 / 49)])
 def test_rough_is_as_fine_as_its_grid(difficulty, spacing_m):
     """Bilinear between the grid's corners: along a row, bends are at corners only."""

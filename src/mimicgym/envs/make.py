@@ -6,6 +6,7 @@ from typing import Any
 
 from mimicgym.configs import override
 from mimicgym.envs.config import EnvConfig
+from mimicgym.envs.ground import make_ground
 from mimicgym.envs.presets import env_preset
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
@@ -68,6 +69,12 @@ def make_env(
     config = config or EnvConfig()
     robot = get_robot(config.robot)
     physics = config.physics
+    if library is None:
+        if not config.motion.clips:
+            raise UserError("motion.clips is empty; name at least one clip or file")
+        library = library_of(config)
+    terrains = [entry.terrain for entry in library.entries]
+    ground, field = make_ground(config.terrain, terrains)
     model = build_model(
         robot,
         collisions=physics.collisions,
@@ -77,12 +84,9 @@ def make_env(
         gains=config.control.gains,
         friction=physics.friction,
         torque_control=config.control.target == "torque",
+        terrain=field,
         visuals=False,
     )
-    if library is None:
-        if not config.motion.clips:
-            raise UserError("motion.clips is empty; name at least one clip or file")
-        library = library_of(config)
     engine = make_engine(
         config.engine,
         model,
@@ -98,4 +102,4 @@ def make_env(
         weights=library.weights,
         teachers=[entry.teacher for entry in library.entries],
     )
-    return TrackingEnv(config, reference, engine)
+    return TrackingEnv(config, reference, engine, ground)

@@ -13,6 +13,7 @@ for one control step of one environment:
   phase       () share of the clip that has passed
   step        () int32 control steps since the reset
   time_s      () the same in seconds
+  ground      Ground: heights anywhere; scan, the Scan of this episode
   teacher     () int32 index of the clip's teacher, -1 for none
   dt_s        control step
   cfg         the term's own field of the configuration
@@ -52,6 +53,8 @@ OFFERED = (
     "phase",
     "step",
     "time_s",
+    "ground",
+    "scan",
     "teacher",
     "dt_s",
     "cfg",

@@ -18,10 +18,12 @@ from mimicgym.envs.actuation import Actuation, Actuators
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.control import Control
 from mimicgym.envs.disturbance import Disturbance, Disturbances
+from mimicgym.envs.ground import Ground, flat_ground
 from mimicgym.envs.observation import Observer, Row, Senses
 from mimicgym.envs.randomization import Randomizer
 from mimicgym.envs.reward import Rewards
 from mimicgym.envs.sampling import Sampler, SamplerState
+from mimicgym.envs.scan import Scans
 from mimicgym.envs.start import Starts
 from mimicgym.envs.termination import Terminations
 from mimicgym.envs.terms import (
@@ -49,6 +51,7 @@ class State:
     played: jax.Array  # int32 frames that the reference has moved since the reset
     frozen: jax.Array  # bool, the reference stands still
     origin_w: jax.Array  # (3,) m, added to the reference's positions
+    scan_turn: jax.Array  # (3,) rad, error of the terrain scan's direction
     step: jax.Array  # int32 control steps since the reset
     action: jax.Array  # (A,) filtered actions, the newest first
     last_action: jax.Array  # (A,)
@@ -67,7 +70,8 @@ class State:
 
 
 class TrackingEnv:
-    """The task: a configuration, the motions and a physics engine.
+    """The task: a configuration, the motions, a physics engine and the ground, which
+    is that of the engine's model; a plane by default.
 
     Attributes:
       sampler: draws clips and start frames.
@@ -76,8 +80,17 @@ class TrackingEnv:
       gated_sizes: how many of its last numbers are gated, for groups that have any.
     """
 
-    def __init__(self, config: EnvConfig, reference: Reference, engine: Engine):
+    def __init__(
+        self,
+        config: EnvConfig,
+        reference: Reference,
+        engine: Engine,
+        ground: Ground | None = None,
+    ):
         self.config = config
+        self.ground = (
+            flat_ground(len(reference.clip_names)) if ground is None else ground
+        )
         self.reference = reference
         self.engine = engine
         self.dt_s = config.dt_s
@@ -93,6 +106,7 @@ class TrackingEnv:
         )
         self._disturbances = Disturbances(config.randomization, self.dt_s)
         self.observer = Observer(config.observation)
+        self._scans = Scans(config.observation)
         self.rewards = Rewards(config.reward, self.facts, self.dt_s)
         self.terminations = Terminations(config.termination, model)
         shapes = jax.eval_shape(self.reset, jax.random.key(0))
@@ -125,13 +139,13 @@ class TrackingEnv:
             out, and the result has no meaning.
           sampler: what past episodes say of where to start; nothing if None.
         """
-        keys = jax.random.split(key, 9)
+        keys = jax.random.split(key, 11)
         past = self.sampler.init() if sampler is None else sampler
         clip_id, start = self.sampler.draw(past, keys[1])
         clip_id = clip_id if clip is None else jnp.asarray(clip, jnp.int32)
         if frame is not None:
             start = jnp.asarray(frame, jnp.int32)
-        origin_w = self._starts.origin(keys[2])
+        origin_w = self.ground.origin(keys[9], clip_id) + self._starts.origin(keys[2])
         ref = self.reference_at(clip_id, start, origin_w)
         qpos, qvel = self._starts.state(keys[3], ref)
         fields = self.randomizer.draw(keys[4])
@@ -141,7 +155,8 @@ class TrackingEnv:
         actuation = self._actuators.reset(keys[5], action, pose)
         feet = feet_at_reset(*self._feet(robot))
         zero = jnp.int32(0)
-        offered = self._offer(robot, clip_id, start, origin_w, zero, feet)
+        scan_turn = self._scans.turn(keys[10])
+        offered = self._offer(robot, clip_id, start, origin_w, scan_turn, zero, feet)
         offered |= {
             "action": action,
             "last_action": action,
@@ -162,6 +177,7 @@ class TrackingEnv:
             played=zero,
             frozen=jnp.bool_(False),
             origin_w=origin_w,
+            scan_turn=scan_turn,
             step=zero,
             action=action,
             last_action=action,
@@ -221,7 +237,9 @@ class TrackingEnv:
         length = self._clip_length(state.clip)
         frame = jnp.minimum(state.start + played, length - 1)
         feet = feet_after_step(state.feet, *self._feet(robot), self.dt_s)
-        offered = self._offer(robot, state.clip, frame, state.origin_w, step, feet)
+        offered = self._offer(
+            robot, state.clip, frame, state.origin_w, state.scan_turn, step, feet
+        )
         offered |= {
             "action": filtered,
             "last_action": state.action,
@@ -269,6 +287,12 @@ class TrackingEnv:
 
     def observation_layout(self) -> tuple[Row, ...]:
         """Where each term lies in each group; nothing is computed for it."""
+        constants = {
+            "facts": self.facts,
+            "dt_s": self.dt_s,
+            "ground": self.ground,
+            "scan": self._scans.at(jnp.zeros(3)),
+        }
 
         def offered(key: jax.Array) -> dict[str, Any]:
             state = self.reset(key)
@@ -277,16 +301,16 @@ class TrackingEnv:
                 state.clip,
                 state.frame,
                 state.origin_w,
+                state.scan_turn,
                 state.step,
                 state.feet,
             )
             found |= dict.fromkeys(
                 ("action", "last_action", "last_last_action"), state.action
             )
-            return {k: v for k, v in found.items() if k not in ("facts", "dt_s")}
+            return {k: v for k, v in found.items() if k not in constants}
 
         shapes = jax.eval_shape(offered, jax.random.key(0))
-        constants = {"facts": self.facts, "dt_s": self.dt_s}
         return self.observer.layout(shapes | constants)
 
     def _gated_sizes(self) -> dict[str, int]:
@@ -339,6 +363,7 @@ class TrackingEnv:
         clip: jax.Array,
         frame: jax.Array,
         origin_w: jax.Array,
+        scan_turn: jax.Array,
         step: jax.Array,
         feet: FeetState,
     ) -> dict[str, Any]:
@@ -355,14 +380,17 @@ class TrackingEnv:
             "phase": frame / self._clip_length(clip),
             "step": step,
             "time_s": step * self.dt_s,
+            "ground": self.ground,
+            "scan": self._scans.at(scan_turn),
             "teacher": self.reference.clip_teacher[clip],
             "dt_s": self.dt_s,
         }
 
     def _feet(self, robot: RobotState) -> tuple[jax.Array, jax.Array]:
-        """(2, 3) forces on the feet, (2,) heights of their frames."""
+        """(2, 3) forces on the feet, (2,) heights of their frames above the ground."""
         force_w = robot.contact_force_w[self.facts.foot_contacts]
-        return force_w, robot.body_pos_w[self.facts.feet, 2]
+        feet_w = robot.body_pos_w[self.facts.feet]
+        return force_w, feet_w[:, 2] - self.ground.height_at(feet_w[:, :2])
 
     def _sensor_biases(self, actuation: Actuation) -> Mapping[str, jax.Array]:
         """Errors of an episode that sensors share with the motors' control."""

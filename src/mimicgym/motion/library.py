@@ -82,9 +82,6 @@ class Library:
         """What was noticed about clips, with their names."""
         found = [(m.name, f) for m in _distinct(self.motions) for f in m.findings]
         for entry, motion in zip(self.entries, self.motions, strict=True):
-            if entry.terrain:
-                text = f"its terrain {entry.terrain} is not used: the floor is flat"
-                found.append((motion.name, Finding("terrain", "warning", text)))
             if entry.teacher:
                 text = f"its teacher {entry.teacher} is not used: there is none yet"
                 found.append((motion.name, Finding("teacher", "note", text)))

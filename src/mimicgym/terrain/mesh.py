@@ -22,12 +22,10 @@ from mimicgym.terrain.soundness import (
     require_metres,
     used_corners,
 )
-from mimicgym.terrain.triangles import top_heights
+from mimicgym.terrain.triangles import SLACK, top_heights
 
 UP_AXES = ("z", "y")
 CELL_M = 0.05
-# Of a cell: what a scene's edge may be off by rounding and still reach a centre.
-_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,8 @@ def field_from_triangles(
     corners = corners * scale
     lowest, highest = corners.min(axis=0), corners.max(axis=0)
     require_metres(name, highest - lowest)
-    # The rounding keeps a mesh that ends at a centre from losing that row.
-    first = np.ceil(lowest[:2] / cell_m - _ROUNDING)
-    last = np.floor(highest[:2] / cell_m + _ROUNDING)
+    first = np.ceil(lowest[:2] / cell_m - SLACK)
+    last = np.floor(highest[:2] / cell_m + SLACK)
     columns, rows = (int(n) for n in last - first + 1)
     require(
         name,

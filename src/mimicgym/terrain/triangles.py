@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 # Of a cell: centres this close to an edge are under the triangle, so that no centre
-# falls between two triangles that share the edge.
-_SLACK = 1e-6
+# falls between two triangles that share the edge, and a scene that ends at a centre in
+# float32 reaches it.
+SLACK = 1e-4
 # Cells and rows of triangles that are worked on at a time.
 _CHUNK = 1_000_000
 
@@ -34,13 +35,13 @@ def top_heights(
     # Both triangles at an edge have to cut it alike, to the last bit.
     order = np.lexsort((corners[..., 0], corners[..., 1]), axis=-1)
     corners = np.take_along_axis(corners, order[..., None], axis=1)
-    first = np.ceil(corners[:, 0, 1] - _SLACK).clip(0, rows).astype(np.int64)
-    last = np.floor(corners[:, 2, 1] + _SLACK).clip(-1, rows - 1).astype(np.int64)
+    first = np.ceil(corners[:, 0, 1] - SLACK).clip(0, rows).astype(np.int64)
+    last = np.floor(corners[:, 2, 1] + SLACK).clip(-1, rows - 1).astype(np.int64)
     top = np.full(rows * columns, -np.inf)
     for which, row in _expand(first, last):
         left, right = _cuts(corners[which], row)
-        start = np.ceil(left[:, 0] - _SLACK).clip(0, columns).astype(np.int64)
-        stop = np.floor(right[:, 0] + _SLACK).clip(-1, columns - 1).astype(np.int64)
+        start = np.ceil(left[:, 0] - SLACK).clip(0, columns).astype(np.int64)
+        stop = np.floor(right[:, 0] + SLACK).clip(-1, columns - 1).astype(np.int64)
         span = right[:, 0] - left[:, 0]
         for cut, column in _expand(start, stop):
             along = (column - left[cut, 0]) / np.maximum(span[cut], 1e-300)

@@ -32,6 +32,7 @@ from mimicgym.envs.config.reward import (
     Weight,
 )
 from mimicgym.envs.config.termination import CurriculumConfig, TerminationConfig
+from mimicgym.envs.config.terrain import TerrainConfig
 
 __all__ = [
     "AirTime",
@@ -53,6 +54,7 @@ __all__ = [
     "RewardConfig",
     "Sense",
     "TerminationConfig",
+    "TerrainConfig",
     "Tracking",
     "TrackingConfig",
     "Weight",
@@ -72,6 +74,7 @@ class EnvConfig:
     """Threads of the native engine; 0 is one per core."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    terrain: TerrainConfig = field(default_factory=TerrainConfig)
     physics: PhysicsConfig = field(default_factory=PhysicsConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     observation: ObservationConfig = field(default_factory=ObservationConfig)

@@ -28,8 +28,16 @@ class Sense:
     noise_kind: Literal["uniform", "gaussian"] = "uniform"
     offset: float = 0.0
     """Deviation of what is added for a whole episode, in the term's unit."""
+    shared_offset: float = 0.0
+    """Deviation of one number that is added to all values for a whole episode."""
+    outliers: float = 0.0
+    """Share of the values that are replaced, anew at each step, by anything up to twice
+    the reading's mean."""
     delay: tuple[int, int] = (0, 0)
     """Least and most control steps by which it comes late, drawn for each episode."""
+    hold: tuple[int, int] = (1, 1)
+    """Least and most control steps from one reading to the next, drawn for each
+    episode; in between the last one stays."""
     clip: float = 0.0
     """Largest magnitude after scaling; 0 is no limit."""
     history: int = 0
@@ -70,6 +78,16 @@ class ObservationConfig:
     """Which reference frames future_frames shows, counted from the current one."""
 
     # New terms go to the end: a term's place seeds its noise.
+    scan_cells: int = 11
+    """Places along each side of the terrain scan."""
+    scan_size_m: float = 1.0
+    """Length of each side."""
+    scan_tilt: float = 0.04
+    """Deviation of the roll and of the pitch by which terrain_height_noisy is turned
+    for a whole episode, rad."""
+    scan_yaw: float = 0.08
+    """Deviation of its yaw, rad."""
+
     torso_real: Sense = Sense()
     torso: Sense = Sense()
     root_height: Sense = Sense()
@@ -101,3 +119,12 @@ class ObservationConfig:
     future_frames: Sense = Sense()
     foot_contacts: Sense = Sense()
     teacher_checkpoint_index: Sense = Sense()
+    terrain_height: Sense = Sense()
+    terrain_height_noisy: Sense = Sense(
+        noise=0.02,
+        noise_kind="gaussian",
+        shared_offset=0.02,
+        outliers=0.01,
+        delay=(0, 2),
+        hold=(1, 4),
+    )

@@ -4,7 +4,7 @@ A term is a function of what `mimicgym.envs.terms` lists; it returns (n,) number
 their own unit, without noise or scale. Modules group terms by what they look at.
 """
 
-from mimicgym.envs.observation import privileged, proprioception, targets
+from mimicgym.envs.observation import privileged, proprioception, targets, terrain
 from mimicgym.envs.observation.observer import Observer, Row
 from mimicgym.envs.observation.registry import (
     CLEAN,
@@ -32,5 +32,6 @@ __all__ = [
     "proprioception",
     "summary",
     "targets",
+    "terrain",
     "unit",
 ]

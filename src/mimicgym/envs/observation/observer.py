@@ -24,18 +24,21 @@ from mimicgym.envs.observation.sensing import (
     Senses,
     check_senses,
     delayed,
+    draw_clock,
     draw_delay,
     draw_offset,
     noisy,
+    read_now_and_then,
     remembered,
     scaled,
+    with_outliers,
 )
 from mimicgym.errors import UserError
 
 Groups = dict[str, jax.Array]
 
 # What terms may ask for that is not made of arrays.
-_CONSTANTS = ("facts", "dt_s", "cfg")
+_CONSTANTS = ("facts", "dt_s", "cfg", "ground", "scan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,18 +115,22 @@ class Observer:
         noise_key, episode_key = jax.random.split(key)
         truth = self._truth(offered)
         sizes = self._sizes(truth)
-        offset, delay = {}, {}
+        offset, delay, clock = {}, {}, {}
         for name in filter(self._has_errors, self._channels):
             sense = getattr(self.cfg, name)
-            offset_key, delay_key = jax.random.split(_term_key(episode_key, name))
-            if sense.offset:
+            term_key = _term_key(episode_key, name)
+            offset_key, delay_key, clock_key = jax.random.split(term_key, 3)
+            if sense.offset or sense.shared_offset:
                 offset[name] = draw_offset(offset_key, sense, sizes[name])
             if sense.delay[1]:
                 delay[name] = draw_delay(delay_key, sense)
+            if sense.hold[1] > 1:
+                clock[name] = draw_clock(clock_key, sense)
         for name, bias in (biases or {}).items():
             if name in self._channels:
                 offset[name] = offset.get(name, 0.0) + bias
-        return self._observe(truth, Senses(offset, delay, {}, {}), noise_key)
+        senses = Senses(offset, delay, buffer={}, history={}, clock=clock, held={})
+        return self._observe(truth, senses, noise_key)
 
     def step(
         self, offered: Mapping[str, Any], senses: Senses, key: jax.Array
@@ -170,7 +177,7 @@ class Observer:
     def _observe(
         self, truth: Mapping[str, jax.Array], senses: Senses, key: jax.Array
     ) -> tuple[Groups, Senses]:
-        readings, buffer = self._readings(truth, senses, key)
+        readings, senses = self._readings(truth, senses, key)
         history = {
             channel: remembered(
                 readings[channel],
@@ -189,14 +196,14 @@ class Observer:
             )
             clipped = jnp.clip(values, -self.cfg.clip, self.cfg.clip)
             groups[group] = clipped.astype(jnp.float32)
-        return groups, dataclasses.replace(senses, buffer=buffer, history=history)
+        return groups, dataclasses.replace(senses, history=history)
 
     def _readings(
         self, truth: Mapping[str, jax.Array], senses: Senses, key: jax.Array
-    ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-        """(n,) of each channel as it is sensed, and the buffers of the late ones."""
+    ) -> tuple[dict[str, jax.Array], Senses]:
+        """(n,) of each channel as it is sensed, and what has to be remembered of it."""
         readings: dict[str, jax.Array] = {}
-        buffer: dict[str, jax.Array] = {}
+        buffer, clock, held = {}, {}, {}
         for channel in self._channels:
             name, listed = bare(channel), parts(channel)
             sense = getattr(self.cfg, name)
@@ -205,16 +212,26 @@ class Observer:
             else:
                 value = truth[name]
             if self._has_errors(channel):
-                value = noisy(value, _term_key(key, name), sense)
+                noise_key, odd_key = jax.random.split(_term_key(key, name))
+                value = noisy(value, noise_key, sense)
             if not channel.startswith(CLEAN) and name in senses.offset:
                 value = value + senses.offset[name]
+            if self._has_errors(channel):
+                value = with_outliers(value, odd_key, sense)
             value = scaled(value, sense)
+            if self._has_errors(channel) and name in senses.clock:
+                value, clock[name] = read_now_and_then(
+                    value, senses.clock[name], senses.held.get(name)
+                )
+                held[name] = value
             if self._has_errors(channel) and name in senses.delay:
                 value, buffer[name] = delayed(
                     value, senses.delay[name], senses.buffer.get(name), sense.delay[1]
                 )
             readings[channel] = value
-        return readings, buffer
+        return readings, dataclasses.replace(
+            senses, buffer=buffer, clock=clock, held=held
+        )
 
     def _has_errors(self, channel: str) -> bool:
         return self.cfg.noise and not channel.startswith(CLEAN)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from mimicgym import rotations as rot
+from mimicgym.envs.ground import Ground
 from mimicgym.envs.observation.registry import observation
 from mimicgym.envs.terms import Facts, FeetState
 from mimicgym.physics import RobotState
@@ -11,9 +12,9 @@ from mimicgym.reference import RefFrame
 
 
 @observation("m")
-def root_height(robot: RobotState) -> jax.Array:
-    """(1,) m: height of the pelvis above the floor."""
-    return robot.root_pos_w[2:3]
+def root_height(robot: RobotState, ground: Ground) -> jax.Array:
+    """(1,) m: height of the pelvis above the ground right below it."""
+    return robot.root_pos_w[2:3] - ground.height_at(robot.root_pos_w[None, :2])
 
 
 @observation("m")
@@ -47,17 +48,17 @@ def teacher_checkpoint_index(teacher: jax.Array) -> jax.Array:
 
 @observation("m, rad, m/s")
 def deepmimic(
-    robot: RobotState, next_ref: RefFrame, feet: FeetState, facts: Facts
+    robot: RobotState, next_ref: RefFrame, feet: FeetState, facts: Facts, ground: Ground
 ) -> jax.Array:
     """The privileged view of the next reference frame, in the pelvis heading frame.
 
-    In order: heights of the L tracked bodies; rotation from the pelvis to its
-    reference (4, along world axes, of the sign with w >= 0); root offset (3); joint
-    offsets (J); body offsets (3 L); body velocities (3 L); contacts measured (2), of
-    the reference (2), measured one step before (2), and changed against the reference
-    (2): 129 with 23 joints and 13 bodies. The last two pairs are always 0 in the
-    original, whose buffers had moved on before it observed; here they say what their
-    names say.
+    In order: heights of the L tracked bodies above the ground; rotation from the
+    pelvis to its reference (4, along world axes, of the sign with w >= 0); root offset
+    (3); joint offsets (J); body offsets (3 L); body velocities (3 L); contacts measured
+    (2), of the reference (2), measured one step before (2), and changed against the
+    reference (2): 129 with 23 joints and 13 bodies. The last two pairs are always 0 in
+    the original, whose buffers had moved on before it observed; here they say what
+    their names say.
     """
     heading = rot.heading_quat(robot.root_quat_w)
 
@@ -72,7 +73,7 @@ def deepmimic(
     )
     return jnp.concatenate(
         [
-            body_pos_w[:, 2],
+            body_pos_w[:, 2] - ground.height_at(body_pos_w[:, :2]),
             turn,
             local(next_ref.root_pos_w - robot.root_pos_w),
             next_ref.joint_pos - robot.joint_pos,

@@ -25,11 +25,17 @@ class Senses:
     delay: dict[str, jax.Array]  # () int32 control steps, by term
     buffer: dict[str, jax.Array]  # (delay, n) values not delayed yet, by term
     history: dict[str, jax.Array]  # (history, n) by channel: clean_NAME or NAME
+    # Of terms that are read anew only now and then: (2,) int32, control steps from one
+    # reading to the next and those until the next; and (n,) the last one.
+    clock: dict[str, jax.Array]
+    held: dict[str, jax.Array]
 
 
 def draw_offset(key: jax.Array, sense: Sense, size: int) -> jax.Array:
     """(size,) error of an episode, in the term's unit."""
-    return sense.offset * jax.random.normal(key, (size,))
+    own_key, shared_key = jax.random.split(key)
+    own = sense.offset * jax.random.normal(own_key, (size,))
+    return own + sense.shared_offset * jax.random.normal(shared_key)
 
 
 def draw_delay(key: jax.Array, sense: Sense) -> jax.Array:
@@ -38,15 +44,48 @@ def draw_delay(key: jax.Array, sense: Sense) -> jax.Array:
     return jax.random.randint(key, (), least, most + 1, jnp.int32)
 
 
+def draw_clock(key: jax.Array, sense: Sense) -> jax.Array:
+    """(2,) how often a term is read in an episode, and when first after its start."""
+    period_key, phase_key = jax.random.split(key)
+    least, most = sense.hold
+    period = jax.random.randint(period_key, (), least, most + 1, jnp.int32)
+    return jnp.stack([period, jax.random.randint(phase_key, (), 0, period)])
+
+
 def noisy(value: jax.Array, key: jax.Array, sense: Sense) -> jax.Array:
     """(n,) with this step's noise, in the term's unit."""
-    if not sense.noise:
+    if sense.noise:
+        if sense.noise_kind == "uniform":
+            noise = jax.random.uniform(key, value.shape, minval=-1.0, maxval=1.0)
+        else:
+            noise = jax.random.normal(key, value.shape)
+        value = value + sense.noise * noise
+    return value
+
+
+def with_outliers(value: jax.Array, key: jax.Array, sense: Sense) -> jax.Array:
+    """(n,) with some values replaced."""
+    if not sense.outliers:
         return value
-    if sense.noise_kind == "uniform":
-        noise = jax.random.uniform(key, value.shape, minval=-1.0, maxval=1.0)
-    else:
-        noise = jax.random.normal(key, value.shape)
-    return value + sense.noise * noise
+    which_key, size_key = jax.random.split(key)
+    which = jax.random.uniform(which_key, value.shape) < sense.outliers
+    odd = 2 * jnp.mean(value) * jax.random.uniform(size_key, value.shape)
+    return jnp.where(which, odd, value)
+
+
+def read_now_and_then(
+    value: jax.Array, clock: jax.Array, held: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    """The new reading or the one that is held, and the clock one step on.
+
+    An episode's first reading is new.
+    """
+    period, left = clock
+    if held is None:
+        return value, clock
+    now = left == 0
+    left = jnp.where(now, period, left) - 1
+    return jnp.where(now, value, held), jnp.stack([period, left])
 
 
 def scaled(value: jax.Array, sense: Sense) -> jax.Array:
@@ -85,7 +124,7 @@ def check_senses(cfg: ObservationConfig) -> None:
             raise UserError(f"{path}.scale is {sense.scale}; it must be finite")
         if sense.noise_kind not in NOISE_KINDS:
             raise unknown_name(f"{path}.noise_kind", sense.noise_kind, NOISE_KINDS)
-        for field in ("noise", "offset"):
+        for field in ("noise", "offset", "shared_offset"):
             size = getattr(sense, field)
             if not 0 <= size < math.inf:  # NaN too
                 raise UserError(f"{path}.{field} is {size}; 0 or more, and finite")
@@ -96,13 +135,16 @@ def check_senses(cfg: ObservationConfig) -> None:
                 f"{path}.history is {sense.history}; at least 1, or 0 for "
                 f"observation.history"
             )
-        delay = sense.delay
-        if not (
-            len(delay) == 2
-            and all(isinstance(steps, int) for steps in delay)
-            and 0 <= delay[0] <= delay[1]
-        ):
-            raise UserError(
-                f"{path}.delay is {delay}; two whole numbers of control steps, the "
-                f"least (0 or more) and the most"
-            )
+        if not 0 <= sense.outliers <= 1:
+            raise UserError(f"{path}.outliers is {sense.outliers}; from 0 to 1")
+        for field, least in (("delay", 0), ("hold", 1)):
+            steps = getattr(sense, field)
+            if not (
+                len(steps) == 2
+                and all(isinstance(number, int) for number in steps)
+                and least <= steps[0] <= steps[1]
+            ):
+                raise UserError(
+                    f"{path}.{field} is {steps}; two whole numbers of control steps, "
+                    f"the least ({least} or more) and the most"
+                )

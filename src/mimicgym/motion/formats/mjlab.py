@@ -70,6 +70,11 @@ def _read(probe: Probe, options: Options) -> Motion:
     if "joint_names" in fields:
         joint_names = fields.texts("joint_names")
         link_names = fields.texts("body_names") if "body_names" in fields else ()
+        if link_names and len(link_names) != link_pos_w.shape[1]:
+            raise MotionError(
+                f"{at}: body_names has {len(link_names)} names and body_pos_w "
+                f"{link_pos_w.shape[1]} bodies; as many are needed"
+            )
     else:
         fits = (
             joints.shape[1] == len(JOINTS_29),

@@ -132,7 +132,7 @@ def test_the_scan_against_rays():
             )
             worst = max(worst, abs(value - length_m))
     # MuJoCo's cells are two triangles, ours bilinear: they differ inside a cell.
-    assert worst < 0.02
+    assert worst < 0.005  # seen: 0.0006
 
 
 def test_heights_count_from_the_ground():

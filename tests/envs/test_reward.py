@@ -262,17 +262,20 @@ def test_all_terms_at_once_batched_and_compiled():
                 **{f: getattr(robot, f) for f in vars(ref) if f in vars(robot)}
             ),
         )
-        offered = offer(
-            model,
-            robot,
-            ref,
-            action=rng.normal(size=23).astype(np.float32),
-            feet=feet((True, False), (False, False), (True, False), (0.4, 0.1)),
-        )
-        return {k: v for k, v in offered.items() if k not in ("facts", "dt_s")}
+        return {
+            "robot": robot,
+            "ref": ref,
+            "last_ref": ref,
+            "action": rng.normal(size=23).astype(np.float32),
+            "last_joint_vel": rng.normal(size=23).astype(np.float32),
+            "feet": feet((True, False), (False, False), (True, False), (0.4, 0.1)),
+            "step": np.int32(9 + seed),
+            "time_s": np.float32(0.3 * seed),
+        }
 
-    def judge(offered):
-        return found({**offered, "dt_s": DT_S}, jnp.bool_(False))
+    def judge(some):
+        offered = offer(model, some["robot"], some["ref"]) | some
+        return found(offered, jnp.bool_(False))
 
     states = [state(seed) for seed in range(3)]
     batch = jax.tree.map(lambda *x: jnp.stack([jnp.asarray(v) for v in x]), *states)

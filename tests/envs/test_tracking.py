@@ -613,6 +613,7 @@ def test_presets_make_environments(robot, preset):
         }.get(robot)
     # Figures of VideoMimic's and of BeyondMimic's own networks.
     if preset == "videomimic_stage4" and robot == "g1_23dof":
-        assert env.observation_sizes == {"actor": 378, "critic": 623}
+        assert env.observation_sizes == {"actor": 378 + 121, "critic": 623 + 121}
+        assert env.gated_sizes == {"actor": 121, "critic": 121}
     if preset == "beyondmimic" and robot == "g1_29dof":
         assert env.observation_sizes == {"actor": 160, "critic": 286}

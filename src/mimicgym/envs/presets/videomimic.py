@@ -7,7 +7,9 @@ Where they differ from those on purpose:
     reset and, with episodes of 10 s, never later.
   - What the original draws once for a run is drawn for each episode.
   - "mocap" punishes sliding feet; the original's sign rewards them.
-  - Stages 2 to 4 stand on flat ground and see no height scan: there are no scenes yet.
+  - Stages 2 to 4 see the ground through a gate that starts closed, so that a policy of
+    stage 1 goes on in them. The ground is that of each clip (its `terrain`), or what
+    `terrain.ground` says; the original's scenes come with its recordings.
 """
 
 from dataclasses import replace
@@ -34,6 +36,7 @@ _BASE = EnvConfig(
 _TRACKED = _BASE.observation.actor
 _TRACKED_CRITIC = _BASE.observation.critic
 _ROOT = ("history_torso_real", "torso_xy_rel", "torso_yaw_rel")
+_SCAN, _NOISY_SCAN = "gated_terrain_height", "gated_terrain_height_noisy"
 
 STAGE_1 = replace(
     _BASE,
@@ -57,6 +60,9 @@ STAGE_1 = replace(
 )
 STAGE_2 = replace(
     _BASE,
+    observation=ObservationConfig(
+        actor=(*_TRACKED, _SCAN), critic=(*_TRACKED_CRITIC, _SCAN)
+    ),
     reward=RewardConfig(
         action_rate=Weight(-3.0),
         ankle_action=Weight(-3.0),
@@ -70,14 +76,19 @@ STAGE_2 = replace(
 STAGE_3 = replace(
     _BASE,
     observation=ObservationConfig(
-        actor=_ROOT, critic=_TRACKED_CRITIC, student=_ROOT, teacher=_TRACKED
+        actor=(*_ROOT, _NOISY_SCAN),
+        critic=(*_TRACKED_CRITIC, _NOISY_SCAN),
+        student=(*_ROOT, _NOISY_SCAN),
+        teacher=(*_TRACKED, _SCAN),
     ),
     termination=TerminationConfig(tracking_error=0.3, max_steps=500),
     reset=replace(_BASE.reset, respawn_z_m=0.1),
 )
 STAGE_4 = replace(
     _BASE,
-    observation=ObservationConfig(actor=_ROOT, critic=_TRACKED_CRITIC),
+    observation=ObservationConfig(
+        actor=(*_ROOT, _NOISY_SCAN), critic=(*_TRACKED_CRITIC, _NOISY_SCAN)
+    ),
     reward=RewardConfig(alive=Weight(200.0), termination=Weight(-2000.0)),
     termination=TerminationConfig(tracking_error=0.5),
     reset=replace(_BASE.reset, respawn_z_m=0.1),

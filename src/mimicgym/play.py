@@ -9,6 +9,7 @@ from mimicgym.envs.render import Renderer
 from mimicgym.envs.window import Window
 from mimicgym.errors import UserError
 from mimicgym.robot import Robot
+from mimicgym.terrain.field import HeightField
 
 SUFFIXES = (".mp4", ".gif", ".png")
 
@@ -22,6 +23,7 @@ def save_film(
     dt_s: float,
     width: int = 640,
     height: int = 480,
+    terrain: HeightField | None = None,
 ) -> None:
     """Save a performance; the suffix says how.
 
@@ -30,6 +32,8 @@ def save_film(
         moments side by side.
       qpos, ghost_qpos: (T, 7+J), one row for each control step.
       dt_s: control step.
+      width, height: of a film, in pixels.
+      terrain: what the robot stands on; a plane if None.
     """
     if path.suffix not in SUFFIXES:
         raise UserError(
@@ -39,7 +43,7 @@ def save_film(
         raise UserError(f"can not film to {path}: there is no folder {path.parent}")
     if path.suffix == ".png":
         rows = np.linspace(0, len(qpos) - 1, 6).round().astype(int)
-        renderer = Renderer(robot, width=320, height=480)
+        renderer = Renderer(robot, width=320, height=480, terrain=terrain)
         frames = [_frame(renderer, qpos, ghost_qpos, i) for i in rows]
         renderer.close()
         from PIL import Image
@@ -48,7 +52,7 @@ def save_film(
         return
     # Films play at 50 frames a second at most; GIFs store whole hundredths.
     stride = max(1, round(0.04 / dt_s)) if path.suffix == ".gif" else 1
-    renderer = Renderer(robot, width=width, height=height)
+    renderer = Renderer(robot, width=width, height=height, terrain=terrain)
     frames = [
         _frame(renderer, qpos, ghost_qpos, i) for i in range(0, len(qpos), stride)
     ]
@@ -60,10 +64,15 @@ def save_film(
 
 
 def show_window(
-    robot: Robot, qpos: np.ndarray, ghost_qpos: np.ndarray | None, *, dt_s: float
+    robot: Robot,
+    qpos: np.ndarray,
+    ghost_qpos: np.ndarray | None,
+    *,
+    dt_s: float,
+    terrain: HeightField | None = None,
 ) -> None:
     """Play in a window, over and over, until it is closed."""
-    window = Window(robot)
+    window = Window(robot, terrain)
     row = 0
     while window.is_open:
         began = time.perf_counter()

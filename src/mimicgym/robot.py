@@ -279,6 +279,7 @@ class RobotModel:
       self_contacts: sensors of pairs in which the robot touches itself.
       contact_slots: contacts of one pair that its sensor shows.
       collisions: the collision preset.
+      terrain: the floor; None for the plane at z = 0.
     """
 
     robot: Robot
@@ -291,6 +292,7 @@ class RobotModel:
     self_contacts: np.ndarray
     contact_slots: int
     collisions: str
+    terrain: HeightField | None
 
     @property
     def num_joints(self) -> int:
@@ -409,6 +411,7 @@ def build_model(
         ),
         contact_slots=slots,
         collisions=collisions,
+        terrain=terrain,
     )
 
 

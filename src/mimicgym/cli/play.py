@@ -56,7 +56,13 @@ def main(argv: Sequence[str]) -> int:
     robot = get_robot(config.robot)
     qpos, ghost = evaluation.qpos[clip], evaluation.reference_qpos[clip]
     if args.video is None:
-        show_window(robot, qpos, ghost if args.ghost else None, dt_s=env.dt_s)
+        show_window(
+            robot,
+            qpos,
+            ghost if args.ghost else None,
+            dt_s=env.dt_s,
+            terrain=env.engine.model.terrain,
+        )
         return 0
     save_film(
         args.video,
@@ -66,6 +72,7 @@ def main(argv: Sequence[str]) -> int:
         dt_s=env.dt_s,
         width=args.width,
         height=args.height,
+        terrain=env.engine.model.terrain,
     )
     console.print(f"saved {args.video}")
     return 0

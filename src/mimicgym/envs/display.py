@@ -27,15 +27,17 @@ class Display:
     def show(self, state: State) -> tuple[np.ndarray, ...] | None:
         """Pictures of the rows of a batched state, or None when drawn in a window."""
         qpos, ghost = _poses(self._env, state)
-        robot = self._env.engine.model.robot
+        model = self._env.engine.model
         if self._mode == "human":
             if self._window is None:
-                self._window = Window(self._env.engine.model.robot)
+                self._window = Window(model.robot, model.terrain)
             self._window.draw(qpos[0], ghost[0])
             return None
         if self._renderer is None:
             width, height = self._size
-            self._renderer = Renderer(robot, width=width, height=height)
+            self._renderer = Renderer(
+                model.robot, width=width, height=height, terrain=model.terrain
+            )
         renderer = self._renderer
         return tuple(
             renderer.frame(q, g).copy() for q, g in zip(qpos, ghost, strict=True)

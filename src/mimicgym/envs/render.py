@@ -10,6 +10,7 @@ import numpy as np
 from mimicgym.envs.screen import has_screen
 from mimicgym.errors import UserError
 from mimicgym.robot import Robot, build_model
+from mimicgym.terrain.field import HeightField
 
 GHOST_RGBA = (0.25, 0.65, 1.0, 0.35)
 # A little smaller than the robot, so that it shows where the two differ and does not
@@ -25,10 +26,19 @@ class Renderer:
       robot: what to draw; the model with its looks is compiled here, apart from the
         simulation's.
       width, height: of a frame in pixels.
+      terrain: what it stands on; a plane if None.
     """
 
-    def __init__(self, robot: Robot, *, width: int = 640, height: int = 480):
-        self.model = build_model(robot, collisions="feet").mj
+    def __init__(
+        self,
+        robot: Robot,
+        *,
+        width: int = 640,
+        height: int = 480,
+        terrain: HeightField | None = None,
+    ):
+        self.model = build_model(robot, collisions="feet", terrain=terrain).mj
+        self._terrain = terrain
         self.model.vis.global_.offwidth = max(width, self.model.vis.global_.offwidth)
         self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)
         self._data = mujoco.MjData(self.model)
@@ -51,7 +61,8 @@ class Renderer:
         """
         self._data.qpos[:] = qpos
         mujoco.mj_forward(self.model, self._data)
-        self.camera.lookat[:] = (qpos[0], qpos[1], 0.65)
+        floor_m = 0.0 if self._terrain is None else float(self._terrain.at(qpos[:2]))
+        self.camera.lookat[:] = (qpos[0], qpos[1], floor_m + 0.65)
         self._renderer.update_scene(self._data, self.camera, self._option)
         if ghost_qpos is not None:
             self._ghost.qpos[:] = ghost_qpos

@@ -7,12 +7,13 @@ from mimicgym.envs.render import add_ghost
 from mimicgym.envs.screen import has_screen
 from mimicgym.errors import UserError
 from mimicgym.robot import Robot, build_model
+from mimicgym.terrain.field import HeightField
 
 
 class Window:
     """Opens at once; `UserError` where there is no screen."""
 
-    def __init__(self, robot: Robot):
+    def __init__(self, robot: Robot, terrain: HeightField | None = None):
         # Asked first: where there is no screen, GLFW ends the whole process.
         if not has_screen():
             raise UserError(
@@ -21,7 +22,7 @@ class Window:
             )
         from mujoco import viewer
 
-        self._model = build_model(robot, collisions="feet").mj
+        self._model = build_model(robot, collisions="feet", terrain=terrain).mj
         self._data = mujoco.MjData(self._model)
         self._ghost = mujoco.MjData(self._model)
         self._viewer = viewer.launch_passive(self._model, self._data)

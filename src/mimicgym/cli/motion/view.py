@@ -17,6 +17,7 @@ from mimicgym.motion import Motion, load_motion, resample, select_joints
 from mimicgym.motion.edit import align_to_ground
 from mimicgym.play import save_film, show_window
 from mimicgym.robot import Robot, get_robot
+from mimicgym.terrain import terrain_from_spec
 
 _FRAME_S = 0.02
 _SPEEDS = (0.01, 100.0)
@@ -44,6 +45,9 @@ class ViewArgs(ClipArgs):
     """Frame rate of the ghost, as --fps."""
     ghost_quat_order: QuatOrder | None = None
     """Quaternion order of the ghost, as --quat-order."""
+    terrain: str = ""
+    """What it stands on, see `mimicgym train --help` at env.terrain.ground; a flat
+    floor by default."""
     width: int = 640
     """Of a film, in pixels."""
     height: int = 480
@@ -69,8 +73,9 @@ def view_clip(args: ViewArgs) -> int:
     if others and args.clip is None:
         names = ", ".join(other.name for other in others)
         console.print(f"not shown: {names}; choose with --clip")
+    terrain = terrain_from_spec(args.terrain) if args.terrain else None
     if args.video is None:
-        show_window(robot, qpos, ghost_qpos, dt_s=_FRAME_S)
+        show_window(robot, qpos, ghost_qpos, dt_s=_FRAME_S, terrain=terrain)
         return 0
     save_film(
         args.video,
@@ -80,6 +85,7 @@ def view_clip(args: ViewArgs) -> int:
         dt_s=_FRAME_S,
         width=args.width,
         height=args.height,
+        terrain=terrain,
     )
     console.print(f"saved {args.video}")
     return 0

@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 
 from mimicgym.assets import asset_path
 from mimicgym.robot import build_model, get_robot
+from mimicgym.terrain import HeightField, terrain_from_spec
 
 CLIPS = (
     "stand",
@@ -21,6 +22,10 @@ CLIPS = (
     "turn",
     "jumping_jack",
     "kick",
+    "climb_stairs",
+)
+STAIRS = (
+    "stairs:step_height_m=0.12,step_depth_m=0.3,steps=4,flat_radius_m=0.45,down=false"
 )
 STAND_RAD = {
     "hip_pitch": -0.1,
@@ -60,6 +65,7 @@ class Checked:
     effort_nm: np.ndarray
     range_rad: np.ndarray
     joint_names: tuple[str, ...]
+    terrain: HeightField | None = None
 
     def __post_init__(self) -> None:
         with np.load(asset_path("motions", f"{self.name}.npz")) as file:
@@ -94,11 +100,18 @@ class Checked:
             result[t] = data.geom_xpos[geoms]
         return result
 
+    @cached_property
+    def ground_m(self) -> np.ndarray:
+        """(T, 8) height of the floor under the sole spheres."""
+        if self.terrain is None:
+            return np.zeros(self.soles_w.shape[:2])
+        return self.terrain.at(self.soles_w[..., :2])
+
     @property
     def height_m(self) -> np.ndarray:
         """(T, 8) lowest points of the sole spheres over the floor."""
         radius = self.model.geom("left_foot_0").size[0]
-        return self.soles_w[..., 2] - radius
+        return self.soles_w[..., 2] - radius - self.ground_m
 
     @property
     def touches(self) -> np.ndarray:
@@ -162,7 +175,7 @@ class Dynamics:
     """What the motion needs, frame by frame.
 
     Attributes:
-      pressure_w: (T, 2) centre of pressure on the floor.
+      pressure_w: (T, 2) centre of pressure in the plane z = 0.
       inside_m: (T,) its distance from the edge of the support polygon, positive inside
         and NaN in flight.
       rest_n, rest_nm: (T,) force and moment (about the centre of mass) that no ground
@@ -216,8 +229,11 @@ def dynamics(clip: Checked) -> Dynamics:
         torque = needed[6:]
         if len(touching):
             result.pressure_w[t] = -about_floor[1] / force[2], about_floor[0] / force[2]
-            points = clip.soles_w[t, touching] * [1, 1, 0]
-            result.inside_m[t] = _inside_m(points[:, :2], result.pressure_w[t])
+            points = clip.soles_w[t, touching]
+            points[:, 2] = clip.ground_m[t, touching]
+            # Where lines through them along the push meet the plane z = 0.
+            feet_xy = points[:, :2] - points[:, 2:] * force[:2] / force[2]
+            result.inside_m[t] = _inside_m(feet_xy, result.pressure_w[t])
             columns = np.concatenate(
                 [
                     np.concatenate([edges, np.cross(point - com, edges)], axis=1)
@@ -269,6 +285,7 @@ def checked(name: str, full_model) -> Checked:
         effort_nm=full_model.effort_nm,
         range_rad=full_model.joint_range_rad,
         joint_names=full_model.robot.joint_names,
+        terrain=terrain_from_spec(STAIRS) if name == "climb_stairs" else None,
     )
 
 
@@ -343,3 +360,30 @@ def test_walk_goes_far_and_lifts_its_feet(full_model):
 def test_turn_turns_by_half_a_turn(full_model):
     clip = checked("turn", full_model)
     assert clip.velocity[:, 5].sum() / clip.fps >= np.pi - 0.01
+
+
+def test_climb_stairs_stands_flat_on_treads_and_clears_their_edges(full_model):
+    clip = checked("climb_stairs", full_model)
+    assert STAIRS in str(clip.stored["description"])
+    assert clip.qpos[-1, 2] - clip.qpos[0, 2] == pytest.approx(4 * 0.12, abs=1e-3)
+    assert clip.height_m.min() > -1e-3
+    moved_m = np.linalg.norm(np.diff(clip.soles_w, axis=0), axis=-1)
+    radius = clip.model.geom("left_foot_0").size[0]
+    treads, stairs = set(), terrain_from_spec(STAIRS)
+    for foot in (slice(0, 4), slice(4, 8)):
+        stands = np.flatnonzero((moved_m[:, foot] < 1e-5).all(axis=1))
+        soles_w = clip.soles_w[stands, foot]
+        assert np.abs(clip.height_m[stands, foot]).max() < TOUCH_M
+        for aside_m in (-0.02 - radius, 0.02 + radius):
+            there_m = stairs.at(soles_w[..., :2] + [aside_m, 0.0])
+            np.testing.assert_allclose(there_m, clip.ground_m[stands, foot], atol=1e-6)
+        treads |= set((clip.ground_m[stands, foot] / 0.12).ravel().round(6))
+
+        heel, toe = (clip.soles_w[:, foot][:, i].mean(axis=1) for i in ([0, 1], [2, 3]))
+        for i in range(4):
+            edge_x_m, edge_z_m = 0.45 + 0.05 + 0.3 * i, 0.12 * (i + 1)
+            share = (edge_x_m - heel[:, 0]) / (toe[:, 0] - heel[:, 0])
+            above = (share > 0) & (share < 1)
+            over_m = heel[:, 2] + share * (toe[:, 2] - heel[:, 2]) - radius - edge_z_m
+            assert above.any() and over_m[above].min() > 0.03
+    assert treads == {0, 1, 2, 3, 4}

@@ -108,11 +108,11 @@ def test_torques_are_those_that_moved_a_simulation():
 
 def test_too_fast_and_hovering_clips_are_named():
     kick = load_motion("kick")
-    assert not list(needs(kick))
-    fast = {f.code: f for f in needs(change_speed(kick, 5.0))}
+    assert not list(needs(kick, None))
+    fast = {f.code: f for f in needs(change_speed(kick, 5.0), None)}
     assert fast["torque"].level == "warning"
     assert "of the frames need more torque" in fast["torque"].message
     lifted = replace(still(height_m=1.5), foot_contact=np.zeros((60, 2), bool))
-    found = {f.code: f for f in needs(lifted)}
+    found = {f.code: f for f in needs(lifted, None)}
     assert found["support"].level == "warning"
     assert "100% of the frames" in found["support"].message

@@ -12,6 +12,7 @@ from mimicgym.motion import load_motion, save_motion
 from mimicgym.motion.check import check_motion
 from mimicgym.motion.kinematics import body_names, breadth_first
 from mimicgym.robot import JOINTS_29
+from mimicgym.terrain import terrain_from_spec
 
 
 def codes(motion) -> set[str]:
@@ -20,7 +21,9 @@ def codes(motion) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(embedded_motions()))
 def test_embedded_clips_have_nothing_against_them(name):
-    assert check_motion(load_motion(name)) == ()
+    motion = load_motion(name)
+    terrain = terrain_from_spec(motion.terrain) if motion.terrain else None
+    assert check_motion(motion, terrain) == ()
 
 
 def test_real_clips_are_not_called_broken_for_their_orders(real_motions):
@@ -149,3 +152,27 @@ def test_retarget_on_the_command_line(real_motions, tmp_path, capsys):
     assert main(["motion", "retarget", str(source), str(target), *window]) == 0
     assert load_motion(target).duration_s == pytest.approx(0.5, abs=0.05)
     assert "joint at its limit" in capsys.readouterr().out
+
+
+def test_clips_are_judged_on_their_own_ground(tmp_path, capsys):
+    walk = load_motion("walk")
+    flat = terrain_from_spec("flat")
+    assert check_motion(walk, flat) == ()
+    codes = [
+        finding.code for finding in check_motion(walk, terrain_from_spec("stairs"))
+    ]
+    assert "terrain" in codes
+    qpos = walk.qpos.copy()
+    qpos[:, 2] += 0.3
+    raised = replace(walk, qpos=qpos)
+    (finding,) = [f for f in check_motion(raised, flat) if f.code == "terrain"]
+    # 30 cm, whatever the sole: the embedded walk is within 5 mm of the floor.
+    assert "30.0" in finding.message or "29.9" in finding.message, finding.message
+    listed = tmp_path / "clips.yaml"
+    listed.write_text(
+        "- {clip: walk, terrain: stairs}\n- {clip: walk, terrain: moon}\n"
+    )
+    assert main(["motion", "check", str(listed), "--no-simulate"]) == 1
+    out = capsys.readouterr().out
+    assert "clip and ground do not" in " ".join(out.split())
+    assert "moon" in out

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from clips.climb_stairs import DESCRIPTION, STAIRS, climb_stairs
 from clips.jumping import jumping_jack
 from clips.solve import solve
 from clips.standing import kick, squat, stand_still, wave
@@ -34,7 +35,11 @@ CLIPS: dict[str, tuple[Callable[[Stand], Targets], str]] = {
     "turn": (turn, "turn on the spot by 180 degrees to the left"),
     "jumping_jack": (jumping_jack, "three jumping jacks with small hops"),
     "kick": (kick, "a front kick with the left leg"),
+    "climb_stairs": (climb_stairs, DESCRIPTION),
 }
+
+# Of clips that are not on the floor.
+TERRAINS = {"climb_stairs": STAIRS}
 
 
 def save(stand: Stand, name: str) -> None:
@@ -50,6 +55,7 @@ def save(stand: Stand, name: str) -> None:
         source=np.array("tools/make_clips.py"),
         license=np.array("Apache-2.0"),
         description=np.array(description),
+        terrain=np.array(TERRAINS.get(name, "")),
         source_dof=np.array(29),
     )
     print(f"{file.name}: {len(qpos)} frames, {len(qpos) / FPS:.2f} s")

@@ -74,15 +74,21 @@ class FirstFailure:
 
 
 def first_failures(
-    config: EnvConfig, motions: Sequence[Motion]
+    config: EnvConfig, motions: Sequence[Motion], terrains: Sequence[str] | None = None
 ) -> tuple[tuple[FirstFailure, ...], ...]:
     """For each motion the starts, of 16 at most, that fail within `DURATION_S`.
 
     Args:
       config: the task, whose own clips are not looked at.
       motions: clips that `validate` has passed and that last 3 control steps or more.
+      terrains: for each the ground it is on, or ""; by default that of `config`.
     """
-    entries = tuple(ClipEntry(motion.name) for motion in motions)
+    entries = tuple(
+        ClipEntry(motion.name, terrain=terrain)
+        for motion, terrain in zip(
+            motions, terrains or [""] * len(motions), strict=True
+        )
+    )
     env = make_env(evaluation_config(config), Library(entries, tuple(motions)))
     reference = env.reference
     clip, frame = _starts(reference)

@@ -20,8 +20,10 @@ from mimicgym.motion.clip import MIN_FRAMES, Motion, select_joints, validate
 from mimicgym.motion.contacts import estimate_contact, floor_height_m
 from mimicgym.motion.edit import align_to_ground
 from mimicgym.motion.resample import resample
+from mimicgym.motion.soles import above_ground
 from mimicgym.motion.velocity import velocities
 from mimicgym.robot import JOINTS_29, KEY_BODIES, RobotModel
+from mimicgym.terrain.field import HeightField
 
 GROUNDS = ("none", "constant", "per_frame")
 
@@ -83,9 +85,10 @@ def build_reference(
     robot_model: RobotModel,
     *,
     dt_s: float,
-    ground: str = "none",
+    ground: str | Sequence[str] = "none",
     weights: Sequence[float] | None = None,
     teachers: Sequence[str] | None = None,
+    terrains: Sequence[HeightField | None] | None = None,
 ) -> Reference:
     """Resample, complete and concatenate clips.
 
@@ -97,8 +100,11 @@ def build_reference(
       ground: "none" leaves heights alone; "constant" moves each clip as a whole so
         that its lowest sole point (its 2nd percentile over frames) is at z = 0;
         "per_frame" brings the lowest sole point of every frame with a foot on the
-        ground there, for clips whose heights drift (see `align_to_ground`).
+        ground there, for clips whose heights drift (see `align_to_ground`). One for
+        all, or one for each clip.
       weights: one for each clip, equal if None.
+      terrains: for each clip the ground it is on, from which feet's contacts are
+        estimated; a plane by default.
       teachers: for each clip the name of the policy that knows it, "" for none.
 
     Raises:
@@ -109,8 +115,14 @@ def build_reference(
         raise UserError("no motions; give at least one")
     if not (math.isfinite(dt_s) and dt_s > 0):
         raise UserError(f"dt_s is {dt_s:g}; it must be a positive number of seconds")
-    if ground not in GROUNDS:
-        raise unknown_name("ground", ground, GROUNDS)
+    grounds = [ground] * len(motions) if isinstance(ground, str) else list(ground)
+    if len(grounds) != len(motions):
+        raise UserError(
+            f"{len(grounds)} grounds for {len(motions)} clips; give one each"
+        )
+    for mode in grounds:
+        if mode not in GROUNDS:
+            raise unknown_name("ground", mode, GROUNDS)
     clip_weight = _weights(weights, len(motions))
     named = list(teachers or [""] * len(motions))
     if len(named) != len(motions):
@@ -120,23 +132,27 @@ def build_reference(
     known = tuple(dict.fromkeys(name for name in named if name))
     parts, offsets, filled, spans = [], [], [], {}
     total = 0
-    for motion in motions:
-        content = _content(motion)
+    under = list(terrains or [None] * len(motions))
+    for motion, mode, terrain in zip(motions, grounds, under, strict=True):
+        content = *_content(motion), mode, id(terrain)
         if content in spans:  # the same frames, under another name or weight
             first = spans[content][2]
             offsets.append(offsets[first])
             filled.append(filled[first])
             continue
         clip, missing = select_joints(validate(motion), robot_model.robot.joint_names)
-        frames, offset_m = _frames(clip, robot_model, dt_s, ground)
+        frames, offset_m = _frames(clip, robot_model, dt_s, mode, terrain)
         length = len(frames.root_pos_w)
         spans[content] = total, total + length, len(offsets)
         total += length
         parts.append(frames)
         offsets.append(offset_m)
         filled.append(missing)
-    starts = [spans[_content(motion)][0] for motion in motions]
-    ends = [spans[_content(motion)][1] for motion in motions]
+    found = [
+        spans[(*_content(motion), mode, id(terrain))]
+        for motion, mode, terrain in zip(motions, grounds, under, strict=True)
+    ]
+    starts, ends = [span[0] for span in found], [span[1] for span in found]
     return Reference(
         frames=jax.tree.map(lambda *x: jnp.asarray(np.concatenate(x)), *parts),
         clip_start=jnp.asarray(starts, jnp.int32),
@@ -172,7 +188,11 @@ def ref_frame(ref: Reference, index: jax.Array) -> RefFrame:
 
 
 def _frames(
-    motion: Motion, model: RobotModel, dt_s: float, ground: str
+    motion: Motion,
+    model: RobotModel,
+    dt_s: float,
+    ground: str,
+    terrain: HeightField | None,
 ) -> tuple[RefFrame, float]:
     """All frames of one clip in NumPy float32, and how far it was lifted."""
     offset_m = 0.0
@@ -202,7 +222,7 @@ def _frames(
         feet = model.robot.body_index(*model.robot.foot_bodies)
         tilt_xy = bodies["body_quat_w"][:, feet, 1:3]
         foot_up = 1.0 - 2.0 * np.sum(tilt_xy**2, axis=-1)
-        contact = estimate_contact(soles_w, foot_up, dt_s)
+        contact = estimate_contact(above_ground(soles_w, terrain), foot_up, dt_s)
     arrays = {
         "root_pos_w": clip.qpos[:, :3],
         "root_quat_w": clip.qpos[:, 3:7],

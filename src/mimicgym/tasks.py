@@ -47,6 +47,8 @@ TASKS = {
         Task("videomimic_stage4", "that student, refined", "finetune"),
         Task("videomimic_mocap", "clean captures, no noise", "videomimic"),
         Task("beyondmimic", "place-free tracking with pushes", "beyondmimic"),
+        Task("stairs", "climb stairs, seeing them", "quick"),
+        Task("walk_rough", "walk on rough ground, seeing it", "quick"),
         Task("deepmimic", "the reward of Peng et al. 2018", "deepmimic"),
     )
 }

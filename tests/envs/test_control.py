@@ -63,8 +63,10 @@ def test_matched_action_asks_for_the_pose_that_is(pose, target):
     joint_pos = filled(0.4, -0.1, 1.0)
     found = control(dataclasses.replace(CFG, target=target))
     action = found.matched(joint_pos, filled(*pose))
-    np.testing.assert_allclose(action, (joint_pos - filled(*pose)) / 0.25)
-    np.testing.assert_allclose(found.target(action, filled(*pose)), joint_pos)
+    np.testing.assert_allclose(action, (joint_pos - filled(*pose)) / 0.25, rtol=1e-6)
+    np.testing.assert_allclose(
+        found.target(action, filled(*pose)), joint_pos, rtol=1e-6
+    )
 
 
 def test_torques_have_no_pose():

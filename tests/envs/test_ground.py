@@ -22,6 +22,7 @@ from mimicgym.envs.observation import Observer, observation
 from mimicgym.envs.scan import Scans
 from mimicgym.envs.terms import Facts
 from mimicgym.errors import UserError
+from mimicgym.motion import load_motion, save_motion
 from mimicgym.robot import build_model, get_robot
 from tests.envs.cases import (
     PLAIN,
@@ -260,3 +261,18 @@ def test_everything_flat_is_the_plane():
     ground, field = make_ground(TerrainConfig(), ["", "flat"])
     assert field is None and ground.heights is None
     assert dataclasses.replace(TerrainConfig()).ground == ("flat",)
+
+
+def test_a_clip_that_comes_with_its_ground_is_not_shifted(tmp_path):
+    motion = load_motion("stand")
+    qpos = motion.qpos.copy()
+    qpos[:, 2] += 0.25
+    file = tmp_path / "high.npz"
+    save_motion(dataclasses.replace(motion, qpos=qpos), file)
+    listed = tmp_path / "clips.yaml"
+    listed.write_text("- {clip: high.npz, terrain: flat}\n- {clip: high.npz}\n")
+    env = make_env(override(PLAIN, {"motion.clips": [str(listed)]}))
+    first, second = env.reference.clip_start.tolist()
+    height_m = np.asarray(env.reference.frames.root_pos_w[:, 2])
+    assert height_m[first] == pytest.approx(qpos[0, 2], abs=1e-6)
+    assert height_m[second] == pytest.approx(qpos[0, 2] - 0.25, abs=5e-3)

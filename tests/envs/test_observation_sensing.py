@@ -123,7 +123,8 @@ def test_gaussian_noise(default_noise, name):
 
 
 def test_other_terms_have_no_noise(default_noise):
-    for name in set(SINGLE) - set(WIDTHS) - set(DEVIATIONS):
+    # The scan has more than noise, see test_ground.
+    for name in set(SINGLE) - set(WIDTHS) - set(DEVIATIONS) - {"terrain_height_noisy"}:
         error = default_noise[name]
         assert np.all(np.ptp(error, axis=0) == 0), name
         # Two programs may round differently.

@@ -319,8 +319,9 @@ def test_a_robot_on_its_reference_is_nowhere_else(any_model, real_motions):
 
 
 def test_every_field_is_a_term_and_has_a_case_here():
-    assert set(TERMS) == set(EXPECTED) | set(COMPOSITES)
-    assert set(observation) == set(EXPECTED)
+    scans = {"terrain_height", "terrain_height_noisy"}  # see test_ground
+    assert set(TERMS) == set(EXPECTED) | set(COMPOSITES) | scans
+    assert set(observation) == set(EXPECTED) | scans
 
 
 @pytest.mark.parametrize("now", [(0, 0), (0, 1), (1, 0), (1, 1)])
@@ -373,6 +374,7 @@ def test_sizes(any_model):
         "foot_contacts": 2,
         "teacher_checkpoint_index": 1,
     }
+    sizes |= {"terrain_height": 121, "terrain_height_noisy": 121}
     assert {k: v.size for k, v in term_values(scene).items()} == sizes
 
 

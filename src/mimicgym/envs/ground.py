@@ -1,5 +1,6 @@
 """The ground that episodes are on: its heights, and where each clip has its own."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -77,9 +78,21 @@ def make_ground(
     specs = list(dict.fromkeys(spec for several in wanted for spec in several))
     if specs == [FLAT]:
         return flat_ground(len(terrains)), None
-    tiles = [terrain_from_spec(_with_cell(s, cfg), cfg.max_megabytes) for s in specs]
+    tiles = [_read(_with_cell(s, cfg), cfg.max_megabytes) for s in specs]
     atlas = build_atlas(tiles, margin_m=cfg.margin_m, max_megabytes=cfg.max_megabytes)
     return _ground(atlas, wanted, specs), atlas.field
+
+
+def own_terrain(cfg: TerrainConfig, terrain: str) -> HeightField | None:
+    """The ground that a clip comes with; None for the floor. Equal ones are one."""
+    if not terrain or terrain == FLAT:
+        return None
+    return _read(_with_cell(terrain, cfg), cfg.max_megabytes)
+
+
+@functools.lru_cache(maxsize=256)
+def _read(spec: str, max_megabytes: float) -> HeightField:
+    return terrain_from_spec(spec, max_megabytes)
 
 
 def _ground(

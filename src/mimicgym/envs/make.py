@@ -6,7 +6,7 @@ from typing import Any
 
 from mimicgym.configs import override
 from mimicgym.envs.config import EnvConfig
-from mimicgym.envs.ground import make_ground
+from mimicgym.envs.ground import make_ground, own_terrain
 from mimicgym.envs.presets import env_preset
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
@@ -98,8 +98,10 @@ def make_env(
         library.motions,
         model,
         dt_s=config.dt_s,
-        ground=config.motion.ground,
+        # A clip that comes with its ground fits it as it is.
+        ground=["none" if terrain else config.motion.ground for terrain in terrains],
         weights=library.weights,
+        terrains=[own_terrain(config.terrain, terrain) for terrain in terrains],
         teachers=[entry.teacher for entry in library.entries],
     )
     return TrackingEnv(config, reference, engine, ground)

@@ -19,7 +19,7 @@ class Scan:
     """
 
     turn_rad: jax.Array
-    grid_xy: np.ndarray = struct.field(pytree_node=False)
+    grid_xy: jax.Array
 
 
 class Scans:
@@ -47,4 +47,4 @@ class Scans:
         return jnp.array([tilt, tilt, yaw]) * jax.random.normal(key, (3,))
 
     def at(self, turn_rad: jax.Array) -> Scan:
-        return Scan(turn_rad, self.grid_xy)
+        return Scan(turn_rad, jnp.asarray(self.grid_xy))

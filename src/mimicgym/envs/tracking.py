@@ -287,12 +287,7 @@ class TrackingEnv:
 
     def observation_layout(self) -> tuple[Row, ...]:
         """Where each term lies in each group; nothing is computed for it."""
-        constants = {
-            "facts": self.facts,
-            "dt_s": self.dt_s,
-            "ground": self.ground,
-            "scan": self._scans.at(jnp.zeros(3)),
-        }
+        constants = {"facts": self.facts, "dt_s": self.dt_s}
 
         def offered(key: jax.Array) -> dict[str, Any]:
             state = self.reset(key)

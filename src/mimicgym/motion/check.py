@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 
 from mimicgym.motion.checks import floor, forces, joints
 from mimicgym.motion.clip import Finding, Motion
+from mimicgym.terrain.field import HeightField
 
-CHECKS: tuple[Callable[[Motion], Iterator[Finding]], ...] = (
+Check = Callable[[Motion, HeightField | None], Iterator[Finding]]
+CHECKS: tuple[Check, ...] = (
     joints.quat_order,
     joints.quat_signs,
     joints.joint_limits,
@@ -20,12 +22,16 @@ CHECKS: tuple[Callable[[Motion], Iterator[Finding]], ...] = (
 LEVELS = ("error", "warning", "note")
 
 
-def check_motion(motion: Motion) -> tuple[Finding, ...]:
-    """Everything that was found, errors first; `motion` has passed `validate`.
+def check_motion(
+    motion: Motion, terrain: HeightField | None = None
+) -> tuple[Finding, ...]:
+    """Everything that was found, errors first.
 
-    What its reader found is in the list too.
+    Args:
+      motion: has passed `validate`; what its reader found is in the list too.
+      terrain: the ground under it; a plane if None.
     """
     found = list(motion.findings)
     for check in CHECKS:
-        found += check(motion)
+        found += check(motion, terrain)
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))

@@ -46,6 +46,8 @@ class Motion:
       joint_names: J names, such as "left_knee_joint".
       name: how reports call it, an embedded clip's name or a file's stem.
       source, license, description: as the file has them.
+      terrain: the ground it is on, as `mimicgym.terrain.terrain_from_spec` takes it; ""
+        for the floor.
       path: the file it came from, or "".
       foot_contact: (T, 2) bool, left and right foot on the ground, if the file says so.
       findings: what was noticed while it was read.
@@ -58,6 +60,7 @@ class Motion:
     source: str = ""
     license: str = ""
     description: str = ""
+    terrain: str = ""
     path: str = ""
     foot_contact: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()

@@ -20,6 +20,7 @@ from mimicgym.motion.quaternions import continuous_quats
 from mimicgym.motion.soles import sole_contacts
 from mimicgym.motion.velocity import velocities
 from mimicgym.robot import get_robot
+from mimicgym.terrain.field import HeightField
 
 # Differentiating twice turns a millimetre of noise between frames into metres per
 # second squared; people's and the robot's own movements are slower than this.
@@ -51,12 +52,14 @@ class Dynamics:
     weight_n: float
 
 
-def inverse_dynamics(motion: Motion, most_frames: int = 200) -> Dynamics:
+def inverse_dynamics(
+    motion: Motion, most_frames: int = 200, terrain: HeightField | None = None
+) -> Dynamics:
     """Torques and ground forces of at most `most_frames` frames.
 
     The clip is low-passed at `CUTOFF_HZ` before it is differentiated, so that a figure
     tells of the movement and not of the recording's noise. `motion` has passed
-    `validate`.
+    `validate`; terrain is the ground under it, a plane if None.
     """
     qpos = full_qpos(motion)
     qpos[:, 3:7] = continuous_quats(qpos[:, 3:7])
@@ -66,7 +69,7 @@ def inverse_dynamics(motion: Motion, most_frames: int = 200) -> Dynamics:
     dt_s = 1.0 / motion.fps
     qvel = velocities(qpos, dt_s)[0]
     qacc = np.gradient(qvel, dt_s, axis=0)
-    soles_w, contact = sole_contacts(motion)
+    soles_w, contact = sole_contacts(motion, terrain)
     frames = spread_frames(motion.num_frames, most_frames)
     model = _free_model()
     data = mujoco.MjData(model)

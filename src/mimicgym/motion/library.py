@@ -137,7 +137,8 @@ def load_library(
                 raise
             skipped.append(str(error))
             continue
-        entries.append(entry)
+        # The list's word goes before that of the clip itself.
+        entries.append(replace(entry, terrain=entry.terrain or motion.terrain))
         motions.append(motion)
     if not motions:
         reason = f"; the first of {len(skipped)}: {skipped[0]}" if skipped else ""

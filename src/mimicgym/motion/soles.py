@@ -9,6 +9,7 @@ from mimicgym.motion.clip import Motion
 from mimicgym.motion.contacts import estimate_contact
 from mimicgym.motion.kinematics import bare_model, full_qpos
 from mimicgym.robot import get_robot
+from mimicgym.terrain.field import HeightField
 
 
 def sole_points(qpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -37,17 +38,30 @@ def sole_points(qpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return soles_w, foot_up
 
 
-def sole_contacts(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+def sole_contacts(
+    motion: Motion, terrain: HeightField | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """A clip's sole points (T, 2, 4, 3), and (T, 2) which foot is on the ground.
 
-    Contacts are those of the clip if it has them, otherwise estimated from the soles.
+    Contacts are those of the clip if it has them, otherwise estimated from the soles'
+    heights above the terrain, or above a plane.
     The clip is one that `validate` has passed; wrists it lacks make no difference.
     """
     soles_w, foot_up = sole_points(full_qpos(motion))
     contact = motion.foot_contact
     if contact is None:
-        contact = estimate_contact(soles_w, foot_up, 1.0 / motion.fps)
+        over_w = above_ground(soles_w, terrain)
+        contact = estimate_contact(over_w, foot_up, 1.0 / motion.fps)
     return soles_w, contact
+
+
+def above_ground(points_w: np.ndarray, terrain: HeightField | None) -> np.ndarray:
+    """(..., 3) points with their heights above the terrain instead of above z = 0."""
+    if terrain is None:
+        return points_w
+    over_w = points_w.copy()
+    over_w[..., 2] -= terrain.at(points_w[..., :2])
+    return over_w
 
 
 @functools.cache

@@ -7,18 +7,21 @@ from typing import Any, Literal
 from mimicgym.cli.motion.arguments import ReportArgs
 from mimicgym.cli.motion.output import empty_table, write_json
 from mimicgym.cli.show import make_console
-from mimicgym.errors import MotionError
+from mimicgym.errors import UserError
 from mimicgym.motion import Finding, Motion, load_library
 from mimicgym.motion.check import LEVELS, check_motion
 from mimicgym.motion.clip import MIN_FRAMES
 from mimicgym.motion.edit import trim
 from mimicgym.motion.library import ClipEntry, expand
+from mimicgym.terrain import terrain_from_spec
 
 
 @dataclass(frozen=True)
 class CheckArgs(ReportArgs):
     """Say what is wrong with clips, and what would mend it."""
 
+    terrain: str = ""
+    """The ground under clips that name none, see `env.terrain.ground`."""
     simulate: bool = True
     """Whether to try the first steps of episodes in physics (about 10 s)."""
     preset: str = "default"
@@ -87,8 +90,11 @@ def _read(entry: ClipEntry, args: CheckArgs) -> _Clip:
         motion = library.motions[0]
         if entry.start_s is not None or entry.end_s is not None:
             motion = trim(motion, entry.start_s, entry.end_s)
-        findings = list(check_motion(motion))
-    except MotionError as error:
+        entry = replace(entry, terrain=library.entries[0].terrain or entry.terrain)
+        terrain = entry.terrain or args.terrain
+        field = terrain_from_spec(terrain) if terrain else None
+        findings = list(check_motion(motion, field))
+    except UserError as error:
         unreadable = Finding("unreadable", "error", str(error))
         return _Clip(entry.clip, entry, None, [unreadable])
     return _Clip(entry.name or motion.name, entry, motion, findings)
@@ -112,7 +118,9 @@ def _add_first_steps(clips: Sequence[_Clip], args: CheckArgs) -> None:
     motions = [clip.motion for clip in tried if clip.motion is not None]
     if not motions:
         return
-    for clip, failures in zip(tried, first_failures(config, motions), strict=True):
+    terrains = [clip.entry.terrain or args.terrain for clip in tried]
+    failed = first_failures(config, motions, terrains)
+    for clip, failures in zip(tried, failed, strict=True):
         finding = first_steps_finding(failures)
         if finding is not None:
             clip.findings.append(finding)

@@ -46,8 +46,8 @@ class ViewArgs(ClipArgs):
     ghost_quat_order: QuatOrder | None = None
     """Quaternion order of the ghost, as --quat-order."""
     terrain: str = ""
-    """What it stands on, see `mimicgym train --help` at env.terrain.ground; a flat
-    floor by default."""
+    """What it stands on, see `mimicgym train --help` at env.terrain.ground; the clip's
+    own ground by default."""
     width: int = 640
     """Of a film, in pixels."""
     height: int = 480
@@ -73,7 +73,8 @@ def view_clip(args: ViewArgs) -> int:
     if others and args.clip is None:
         names = ", ".join(other.name for other in others)
         console.print(f"not shown: {names}; choose with --clip")
-    terrain = terrain_from_spec(args.terrain) if args.terrain else None
+    spec = args.terrain or motion.terrain
+    terrain = terrain_from_spec(spec) if spec else None
     if args.video is None:
         show_window(robot, qpos, ghost_qpos, dt_s=_FRAME_S, terrain=terrain)
         return 0

@@ -38,7 +38,7 @@ from mimicgym.errors import UserError
 Groups = dict[str, jax.Array]
 
 # What terms may ask for that is not made of arrays.
-_CONSTANTS = ("facts", "dt_s", "cfg", "ground", "scan")
+_CONSTANTS = ("facts", "dt_s", "cfg")
 
 
 @dataclasses.dataclass(frozen=True)

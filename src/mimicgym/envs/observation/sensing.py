@@ -27,8 +27,8 @@ class Senses:
     history: dict[str, jax.Array]  # (history, n) by channel: clean_NAME or NAME
     # Of terms that are read anew only now and then: (2,) int32, control steps from one
     # reading to the next and those until the next; and (n,) the last one.
-    clock: dict[str, jax.Array]
-    held: dict[str, jax.Array]
+    clock: dict[str, jax.Array] = struct.field(default_factory=dict)
+    held: dict[str, jax.Array] = struct.field(default_factory=dict)
 
 
 def draw_offset(key: jax.Array, sense: Sense, size: int) -> jax.Array:

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mimicgym import rotations as rot
 from mimicgym.envs.ground import Ground
@@ -39,7 +38,7 @@ def terrain_height_noisy(
 def _scan(
     robot: RobotState,
     ground: Ground,
-    grid_xy: np.ndarray,
+    grid_xy: jax.Array,
     facts: Facts,
     turn_rad: jax.Array,
 ) -> jax.Array:
@@ -52,7 +51,7 @@ def _scan(
     turned = rot.quat_mul(
         rot.heading_quat(robot.body_quat_w[facts.torso]), rot.quat_from_rotvec(turn_rad)
     )
-    grid = jnp.concatenate([grid_xy, np.zeros((len(grid_xy), 1))], axis=-1)
+    grid = jnp.concatenate([grid_xy, jnp.zeros((len(grid_xy), 1))], axis=-1)
     start_w = torso_w + rot.quat_rotate(turned, grid)
     way_w = rot.quat_rotate(turned, jnp.array([0.0, 0.0, -1.0]))
     length_m = start_w[:, 2] - ground.height_at(start_w[:, :2])

@@ -4,6 +4,7 @@ from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.presets.beyondmimic import BEYONDMIMIC
 from mimicgym.envs.presets.deepmimic import DEEPMIMIC
 from mimicgym.envs.presets.quick import QUICK
+from mimicgym.envs.presets.terrain import STAIRS, WALK_ROUGH
 from mimicgym.envs.presets.videomimic import MOCAP, STAGE_1, STAGE_2, STAGE_3, STAGE_4
 from mimicgym.errors import unknown_name
 
@@ -19,6 +20,8 @@ ENV_PRESETS: dict[str, EnvConfig] = {
     "videomimic_mocap": MOCAP,
     "beyondmimic": BEYONDMIMIC,
     "deepmimic": DEEPMIMIC,
+    "stairs": STAIRS,
+    "walk_rough": WALK_ROUGH,
 }
 
 

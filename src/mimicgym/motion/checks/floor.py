@@ -8,17 +8,23 @@ import numpy as np
 from mimicgym.motion.clip import Finding, Motion
 from mimicgym.motion.contacts import floor_height_m
 from mimicgym.motion.kinematics import bare_model, full_qpos
-from mimicgym.motion.soles import sole_contacts
+from mimicgym.motion.soles import above_ground, sole_contacts
+from mimicgym.terrain.field import HeightField
 
 _FLOOR_M, _DRIFT_M = 0.02, 0.04
 _SKATE_M_S = 0.2
 _FLIGHT_S = 0.12
 _GRAVITY = 9.81
 _AIR_M = 0.06
+_SUNK_M = 0.04
 
 
-def ground(motion: Motion) -> Iterator[Finding]:
-    soles_w, contact = sole_contacts(motion)
+def ground(motion: Motion, terrain: HeightField | None) -> Iterator[Finding]:
+    """Where the soles are above the floor; above the ground, for a clip with one."""
+    soles_w, contact = sole_contacts(motion, terrain)
+    if terrain is not None:
+        yield from _on_terrain(above_ground(soles_w, terrain)[..., 2], contact)
+        return
     floor_m = floor_height_m(soles_w)
     if abs(floor_m) > _FLOOR_M:
         word = "above" if floor_m > 0 else "below"
@@ -41,8 +47,8 @@ def ground(motion: Motion) -> Iterator[Finding]:
             )
 
 
-def skating(motion: Motion) -> Iterator[Finding]:
-    soles_w, contact = sole_contacts(motion)
+def skating(motion: Motion, terrain: HeightField | None) -> Iterator[Finding]:
+    soles_w, contact = sole_contacts(motion, terrain)
     speed = np.linalg.norm(np.gradient(soles_w[..., :2], axis=0), axis=-1) * motion.fps
     slowest = speed.min(axis=2)[contact]
     if slowest.size and slowest.mean() > _SKATE_M_S:
@@ -53,10 +59,12 @@ def skating(motion: Motion) -> Iterator[Finding]:
         )
 
 
-def flight(motion: Motion) -> Iterator[Finding]:
+def flight(motion: Motion, terrain: HeightField | None) -> Iterator[Finding]:
     """Bodies in the air fall at g; another figure tells of another frame rate."""
-    soles_w, _ = sole_contacts(motion)
-    lowest = soles_w[..., 2].min(axis=(1, 2)) - floor_height_m(soles_w)
+    soles_w, _ = sole_contacts(motion, terrain)
+    lowest = above_ground(soles_w, terrain)[..., 2].min(axis=(1, 2))
+    if terrain is None:
+        lowest = lowest - floor_height_m(soles_w)
     com_m = _com_height(full_qpos(motion))
     fitted, frames = [], 0
     for start, stop in _runs(lowest > _AIR_M):
@@ -86,6 +94,21 @@ def flight(motion: Motion) -> Iterator[Finding]:
             "warning",
             f"{text}: looks like {fps:.0f} fps, or heights that drift",
             f"--fps {fps:.0f}",
+        )
+
+
+def _on_terrain(above_m: np.ndarray, contact: np.ndarray) -> Iterator[Finding]:
+    """How far feet that are down are from the ground: it should be next to nothing."""
+    down_m = above_m.min(axis=2)[contact]
+    if not down_m.size:
+        return
+    low, middle, high = np.percentile(down_m, [5, 50, 95])
+    if low < -_SUNK_M or high > _AIR_M:
+        yield Finding(
+            "terrain",
+            "warning",
+            f"feet that are down are {100 * low:.1f} to {100 * high:.1f} cm above the "
+            f"ground ({100 * middle:.1f} at the median): clip and ground do not fit",
         )
 
 

@@ -10,6 +10,7 @@ from mimicgym.motion.clip import Finding, Motion
 from mimicgym.motion.dynamics import inverse_dynamics
 from mimicgym.motion.kinematics import full_qpos, spread_frames
 from mimicgym.robot import JOINTS_29, build_model, get_robot
+from mimicgym.terrain.field import HeightField
 
 _OVERLAP_M = 0.01
 _FRAMES = 200
@@ -18,7 +19,7 @@ _UNSUPPORTED = 0.5  # of the weight
 _UNSUPPORTED_SHARE = 0.1  # of the frames
 
 
-def overlaps(motion: Motion) -> Iterator[Finding]:
+def overlaps(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
     model, pairs = _collision_model()
     data = mujoco.MjData(model)
     qpos = full_qpos(motion)
@@ -47,9 +48,9 @@ def overlaps(motion: Motion) -> Iterator[Finding]:
         )
 
 
-def needs(motion: Motion) -> Iterator[Finding]:
+def needs(motion: Motion, terrain: HeightField | None) -> Iterator[Finding]:
     """Torques beyond the motors, and weight that no foot carries."""
-    found = inverse_dynamics(motion, _FRAMES)
+    found = inverse_dynamics(motion, _FRAMES, terrain)
     share = np.abs(found.torque_nm) / found.effort_nm
     over = float((share > 1).any(axis=1).mean())
     if over > 0:

@@ -10,18 +10,19 @@ from mimicgym.motion.kinematics import breadth_first, full_qpos
 from mimicgym.motion.quat_order import quat_order_doubt
 from mimicgym.motion.velocity import velocities
 from mimicgym.robot import JOINTS_29, speed_limit_rad_s
+from mimicgym.terrain.field import HeightField
 
 _LIMIT_RAD = (0.02, 0.3)  # beyond a joint's range: a warning, an error
 _JUMP_RAD, _JUMP_M = 1.0, 0.25  # between neighbouring frames
 
 
-def quat_order(motion: Motion) -> Iterator[Finding]:
+def quat_order(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
     doubt = quat_order_doubt(full_qpos(motion), "wxyz")
     if doubt is not None:
         yield Finding("quat-order", "error", doubt, "--quat-order xyzw")
 
 
-def quat_signs(motion: Motion) -> Iterator[Finding]:
+def quat_signs(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
     quats = motion.qpos[:, 3:7]
     flips = int(np.count_nonzero(np.sum(quats[1:] * quats[:-1], axis=1) < 0))
     if flips:
@@ -29,7 +30,7 @@ def quat_signs(motion: Motion) -> Iterator[Finding]:
         yield Finding("quat-signs", "note", text)
 
 
-def joint_limits(motion: Motion) -> Iterator[Finding]:
+def joint_limits(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
     qpos = full_qpos(motion)
     excess = _excess_rad(qpos[:, 7:])
     worst = int(excess.max(axis=0).argmax())
@@ -58,7 +59,7 @@ def joint_limits(motion: Motion) -> Iterator[Finding]:
     )
 
 
-def jumps(motion: Motion) -> Iterator[Finding]:
+def jumps(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
     steps = np.abs(np.diff(motion.qpos[:, 7:], axis=0))
     moved = np.linalg.norm(np.diff(motion.qpos[:, :3], axis=0), axis=1)
     frame, joint = np.unravel_index(steps.argmax(), steps.shape)
@@ -81,7 +82,7 @@ def jumps(motion: Motion) -> Iterator[Finding]:
         )
 
 
-def speeds(motion: Motion) -> Iterator[Finding]:
+def speeds(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
     speed = np.abs(velocities(motion.qpos, 1.0 / motion.fps)[0][:, 6:])
     limit = np.array([speed_limit_rad_s(name) for name in motion.joint_names])
     share = speed / limit

@@ -3,7 +3,7 @@
 qpos (T, 7+J)       position in m, quaternion wxyz, joints in rad
 fps ()              frames per second
 joint_names (J,)    text
-source, license, description   text, optional
+source, license, description, terrain   text, optional
 foot_contact (T, 2) bool, left and right, optional
 """
 
@@ -17,7 +17,7 @@ from mimicgym.motion.formats.arrays import Fields, read_arrays
 from mimicgym.motion.reader import Options, Probe, Reader, Writer
 
 REQUIRED = ("qpos", "fps", "joint_names")
-_OPTIONAL = ("source", "license", "description", "foot_contact")
+_OPTIONAL = ("source", "license", "description", "terrain", "foot_contact")
 
 
 def _accepts(probe: Probe) -> bool:
@@ -46,6 +46,7 @@ def _read(probe: Probe, options: Options) -> Motion:
         source=fields.text("source"),
         license=fields.text("license"),
         description=fields.text("description"),
+        terrain=fields.text("terrain"),
         path=str(path),
         foot_contact=(
             fields.numbers("foot_contact") != 0 if "foot_contact" in fields else None
@@ -62,6 +63,8 @@ def _write(motion: Motion, path: Path) -> None:
         "license": np.array(motion.license),
         "description": np.array(motion.description),
     }
+    if motion.terrain:
+        arrays["terrain"] = np.array(motion.terrain)
     if motion.foot_contact is not None:
         arrays["foot_contact"] = motion.foot_contact
     np.savez_compressed(path, **arrays)

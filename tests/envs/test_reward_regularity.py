@@ -168,19 +168,20 @@ def test_hips():
     assert found == pytest.approx(-0.006, abs=1e-6)
 
 
-# Face down: the pelvis' x axis points down (-z), its z axis ahead (x).
-FACE_DOWN = quat(Rotation.from_euler("y", math.pi / 2))
+# A third of a turn about (1, 1, 1): the pelvis' x, y and z axes are the world's y, z
+# and x.
+ROLLED = quat(Rotation.from_rotvec(np.full(3, 2 * math.pi / 3 / math.sqrt(3))))
 
 
 def test_vertical_velocity_is_the_pelvis_own():
     # z of the pelvis is the world's x: 2 m/s; -1 * 0.02 * 4.
-    robot = {"root_quat_w": FACE_DOWN, "root_lin_vel_w": np.array([2.0, 5.0, 7.0])}
+    robot = {"root_quat_w": ROLLED, "root_lin_vel_w": np.array([2.0, 5.0, 7.0])}
     assert part("lin_vel_z", Weight(-1.0), robot) == pytest.approx(-0.08, abs=1e-5)
 
 
 def test_rolling_and_pitching_are_the_pelvis_own():
-    # x and y of the pelvis are the world's -z and y: 49 + 25 = 74; -1 * 0.02 * 74.
-    robot = {"root_quat_w": FACE_DOWN, "root_ang_vel_w": np.array([2.0, 5.0, 7.0])}
+    # x and y of the pelvis are the world's y and z: 25 + 49 = 74; -1 * 0.02 * 74.
+    robot = {"root_quat_w": ROLLED, "root_ang_vel_w": np.array([2.0, 5.0, 7.0])}
     assert part("ang_vel_xy", Weight(-1.0), robot) == pytest.approx(-1.48, abs=1e-4)
 
 

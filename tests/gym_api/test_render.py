@@ -71,7 +71,7 @@ class FakeWindow:
     drawn: list[tuple[np.ndarray, np.ndarray]] = []  # noqa: RUF012
     closed = 0
 
-    def __init__(self, robot):
+    def __init__(self, robot, terrain):
         self.robot = robot
 
     def draw(self, qpos, ghost_qpos):

@@ -52,8 +52,15 @@ def test_returned_values_are_plain_and_arrays_can_be_written(single):
     assert observation.flags.writeable and observation.flags.owndata
     assert type(reward) is float
     assert type(terminated) is bool and type(truncated) is bool
-    assert info.keys() == {"clip", "frame", "reward", "error", "termination"}
-    for group in ("reward", "error", "termination"):
+    assert info.keys() == {
+        "clip",
+        "frame",
+        "reward",
+        "error",
+        "termination",
+        "truncation",
+    }
+    for group in ("reward", "error", "termination", "truncation"):
         assert all(type(value) is float for value in info[group].values())
     assert type(info["clip"]) is int and type(info["frame"]) is int
 

@@ -27,7 +27,7 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
     and stand for plus and minus `control.action_clip` (see `envs.spaces.action_space`):
     a policy of `mimicgym train` acts in units of the latter, so divide by it. Infos
     hold numbers only: clip, frame, and by kind this step's reward terms, errors and
-    causes of termination.
+    causes of termination and truncation.
 
     A copy by pickle has the same options, and starts with a reset.
 

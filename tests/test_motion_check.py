@@ -172,7 +172,11 @@ def test_clips_are_judged_on_their_own_ground(tmp_path, capsys):
     listed.write_text(
         "- {clip: walk, terrain: stairs}\n- {clip: walk, terrain: moon}\n"
     )
-    assert main(["motion", "check", str(listed), "--no-simulate"]) == 1
-    out = capsys.readouterr().out
-    assert "clip and ground do not" in " ".join(out.split())
-    assert "moon" in out
+    out = tmp_path / "check.json"
+    command = ["motion", "check", str(listed), "--no-simulate", "--json", str(out)]
+    assert main(command) == 1
+    stairs_row, moon_row = json.loads(out.read_text())["clips"]
+    assert stairs_row["verdict"] == "warning"
+    assert "clip and ground do not fit" in stairs_row["findings"][0]["message"]
+    assert "moon" in moon_row["findings"][0]["message"]
+    capsys.readouterr()

@@ -26,7 +26,8 @@ def shown(monkeypatch) -> list:
     """What would be played in a window: (robot, qpos, ghost_qpos, dt_s)."""
     calls = []
 
-    def show(robot, qpos, ghost_qpos, *, dt_s):
+    def show(robot, qpos, ghost_qpos, *, dt_s, terrain):
+        assert terrain is None
         calls.append((robot, qpos, ghost_qpos, dt_s))
 
     monkeypatch.setattr("mimicgym.cli.motion.view.has_screen", lambda: True)

@@ -27,6 +27,7 @@ from mimicgym.envs.config import (
     TrackingConfig,
     Weight,
 )
+from mimicgym.envs.ground import Ground, flat_ground
 from mimicgym.envs.reward import TERM_MODULES, Rewards, reward
 from mimicgym.envs.terms import Facts, FeetState
 from mimicgym.errors import UserError
@@ -96,6 +97,14 @@ def feet(
         touchdown=np.array(touchdown, bool),
         air_time_s=np.array(air_time_s, np.float32),
         peak_m=np.array(peak_m, np.float32),
+    )
+
+
+def slope() -> Ground:
+    """Ground that rises by 0.1 m for each metre of x, and 0.2 for each of y."""
+    y, x = np.mgrid[-10:11, -10:11]
+    return flat_ground(1).replace(
+        heights=jnp.asarray(0.1 * x + 0.2 * y), field_origin_xy=jnp.full(2, -10.0)
     )
 
 

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from mimicgym.envs.config import AirTime, Force, Gait, Height, Tracking, Weight
 from mimicgym.envs.terms import feet_after_step, feet_at_reset, measured_contact
 from tests.envs.cases import DT_S, body_model
-from tests.envs.test_reward import feet, part, some_frame
+from tests.envs.test_reward import feet, part, slope, some_frame
 
 MODEL = body_model()
 FRAME = some_frame()  # its left foot is down, its right one up
@@ -181,6 +181,10 @@ def test_swing_height():
     found = part("feet_swing_height", cfg, robot, feet=feet((0, 0)))
     assert found == pytest.approx(-0.037, abs=1e-6)
     assert part("feet_swing_height", cfg, robot, feet=feet((1, 1))) == 0
+    # On a slope, whose ground is at 0.1 + 0.4 m and at 0.3 - 0.2 m there: both as above.
+    robot = {"body_pos_w": bodies([1.0, 2.0, 0.88], [3.0, -1.0, 0.23])}
+    found = part("feet_swing_height", cfg, robot, ground=slope(), feet=feet((0, 0)))
+    assert found == pytest.approx(-0.037, abs=1e-5)
 
 
 @pytest.mark.parametrize("heading_rad", [0.0, 3.1, -3.1])

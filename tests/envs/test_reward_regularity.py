@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from mimicgym.envs.config import Height, Limit, RewardConfig, Weight
 from mimicgym.envs.reward import Rewards
 from tests.envs.cases import DT_S, body_model, offer, robot_on
-from tests.envs.test_reward import facts_of, part, some_frame
+from tests.envs.test_reward import facts_of, part, slope, some_frame
 
 ROBOT = body_model().robot
 
@@ -207,6 +207,13 @@ def test_base_height(height_m, expected):
     robot = {"root_pos_w": np.array([5.0, -5.0, height_m], np.float32)}
     found = part("base_height", Height(-100.0, 0.78), robot)
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_base_height_is_above_the_ground():
+    # At x = 2, y = 3 the ground is at 0.2 + 0.6 = 0.8 m: 1.68 - 0.8 - 0.78 = 0.1.
+    robot = {"root_pos_w": np.array([2.0, 3.0, 1.68], np.float32)}
+    found = part("base_height", Height(-100.0, 0.78), robot, ground=slope())
+    assert found == pytest.approx(-0.02, abs=1e-5)
 
 
 @pytest.mark.parametrize(

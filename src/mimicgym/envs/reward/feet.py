@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mimicgym import rotations as rot
 from mimicgym.envs.config import AirTime, Force, Gait, Height, Tracking
+from mimicgym.envs.ground import Ground
 from mimicgym.envs.reward.base import kernel, reward
 from mimicgym.envs.terms import CONTACT_THRESHOLD_N, Facts, FeetState
 from mimicgym.physics import RobotState
@@ -91,14 +92,15 @@ def feet_max_height_for_this_air(feet: FeetState, cfg: Height) -> jax.Array:
 
 @reward("m^2")
 def feet_swing_height(
-    robot: RobotState, feet: FeetState, facts: Facts, cfg: Height
+    robot: RobotState, feet: FeetState, ground: Ground, facts: Facts, cfg: Height
 ) -> jax.Array:
-    """(height - target)^2 of each foot in the air, summed, a penalty.
+    """(height above the ground - target)^2 of each foot in the air, summed, a penalty.
 
     The original adds the target itself for each foot on the ground; here those are
     left out.
     """
-    error = robot.body_pos_w[facts.feet, 2] - cfg.target_m
+    pos_w = robot.body_pos_w[facts.feet]
+    error = pos_w[:, 2] - ground.height_at(pos_w[:, :2]) - cfg.target_m
     return jnp.sum(jnp.where(feet.contact, 0.0, jnp.square(error)))
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mimicgym import rotations as rot
 from mimicgym.envs.config import Height, Limit
+from mimicgym.envs.ground import Ground
 from mimicgym.envs.reward.base import reward
 from mimicgym.envs.terms import Facts
 from mimicgym.physics import RobotState
@@ -122,9 +123,10 @@ def orientation(robot: RobotState) -> jax.Array:
 
 
 @reward("m^2")
-def base_height(robot: RobotState, cfg: Height) -> jax.Array:
-    """(height of the pelvis - target)^2."""
-    return jnp.square(robot.root_pos_w[2] - cfg.target_m)
+def base_height(robot: RobotState, ground: Ground, cfg: Height) -> jax.Array:
+    """(height of the pelvis above the ground right below it - target)^2."""
+    pos_w = robot.root_pos_w
+    return jnp.square(pos_w[2] - ground.height_at(pos_w[:2]) - cfg.target_m)
 
 
 @reward("rad")

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-_MAX_STEPS = 2**23  # reads of the stream, a few seconds; arrays take one each
+_MAX_STEPS = 2**22  # reads of the stream, a few seconds; an array takes a few
 _MAX_INT = 2**63
 # What broken bytes can lead to in an interpreter of pickles.
 DAMAGE = (

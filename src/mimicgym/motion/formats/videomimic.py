@@ -15,20 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from mimicgym.errors import MotionError, UserError
+from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Finding, Motion, validate
-from mimicgym.motion.formats.arrays import MAX_BYTES, Fields
+from mimicgym.motion.formats import hdf5
+from mimicgym.motion.formats.arrays import Fields
 from mimicgym.motion.formats.pickles import pickled
 from mimicgym.motion.reader import Options, Probe, Reader
 from mimicgym.motion.stored_links import compare_links
 
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NEEDED = ("root_pos", "root_quat", "joints", "joint_names")
 _WAIST = ("waist_yaw_joint", "waist_roll_joint", "waist_pitch_joint")
-# h5py raises whatever the C library's layers map to.
-_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError)
 _PERSONS = "persons"
-_MAX_OBJECTS = 1000
 
 
 def _is_clip(value: Any) -> bool:
@@ -36,7 +33,7 @@ def _is_clip(value: Any) -> bool:
 
 
 def _accepts(probe: Probe) -> bool:
-    if probe.head.startswith(_HDF5_MAGIC):
+    if probe.head.startswith(hdf5.MAGIC):
         return True
     return bool(_clips(pickled(probe)))
 
@@ -52,56 +49,15 @@ def _clips(values: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def _load(probe: Probe) -> dict[str, Mapping[str, Any]]:
-    if not probe.head.startswith(_HDF5_MAGIC):
+    if not probe.head.startswith(hdf5.MAGIC):
         return _clips(pickled(probe))
-    values = _read_hdf5(probe)
+    values = hdf5.read_hdf5(probe.path)
     if not (clips := _clips(values)):
         found = ", ".join(str(key) for key in list(values)[:12]) or "nothing"
         raise MotionError(
             f"{probe.path}: is HDF5 without {', '.join(_NEEDED[:3])}; found {found}"
         )
     return clips
-
-
-def _read_hdf5(probe: Probe) -> dict[str, Any]:
-    try:
-        import h5py
-    except ImportError:
-        raise UserError(
-            f"{probe.path}: HDF5 files need h5py: pip install 'mimicgym[h5]'"
-        ) from None
-    size, objects = 0, 0
-
-    def content(group: Any) -> dict[str, Any]:
-        nonlocal size, objects
-        values: dict[str, Any] = {
-            name.removeprefix("/"): value for name, value in group.attrs.items()
-        }
-        for name, item in group.items():
-            objects += 1  # a group can hold one more than once, or itself
-            if objects > _MAX_OBJECTS:
-                raise MotionError(
-                    f"{probe.path}: holds more than {_MAX_OBJECTS} groups and arrays"
-                )
-            if isinstance(item, h5py.Group):
-                values[name] = content(item)
-            elif isinstance(item, h5py.Dataset):
-                size += int(item.nbytes)
-                if size > MAX_BYTES:
-                    raise MotionError(
-                        f"{probe.path}: unpacks to more than "
-                        f"{MAX_BYTES / 2**20:.0f} MiB"
-                    )
-                values[name] = item[()]
-        return values
-
-    try:
-        with h5py.File(probe.path, "r") as file:
-            return content(file)
-    except MotionError:
-        raise
-    except _DAMAGE as error:
-        raise MotionError(f"{probe.path}: the HDF5 can not be read: {error}") from error
 
 
 def _read(probe: Probe, options: Options) -> Motion:

@@ -181,7 +181,7 @@ def test_swing_height():
     found = part("feet_swing_height", cfg, robot, feet=feet((0, 0)))
     assert found == pytest.approx(-0.037, abs=1e-6)
     assert part("feet_swing_height", cfg, robot, feet=feet((1, 1))) == 0
-    # On a slope, whose ground is at 0.1 + 0.4 m and at 0.3 - 0.2 m there: both as above.
+    # On a slope, with ground at 0.1 + 0.4 m and at 0.3 - 0.2 m: both as above.
     robot = {"body_pos_w": bodies([1.0, 2.0, 0.88], [3.0, -1.0, 0.23])}
     found = part("feet_swing_height", cfg, robot, ground=slope(), feet=feet((0, 0)))
     assert found == pytest.approx(-0.037, abs=1e-5)

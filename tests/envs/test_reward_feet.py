@@ -187,7 +187,7 @@ def test_swing_height():
     assert found == pytest.approx(-0.037, abs=1e-5)
 
 
-@pytest.mark.parametrize("heading_rad", [0.0, 3.1, -3.1])
+@pytest.mark.parametrize("heading_rad", [0.0, 1.0, 3.1, -3.1])
 def test_feet_orientation(heading_rad):
     # 0.2 and -0.1 rad from the pelvis: 0.3, a sum; 50 * 0.02 * exp(-6 * 0.3); past half
     # a turn the headings wrap.

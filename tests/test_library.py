@@ -143,3 +143,13 @@ def test_contents_not_names_decide_what_is_shared(folder):
     save_motion(replace(other, qpos=other.qpos[::-1].copy()), folder / "a.npz")
     library = load_library([str(folder / "a.npz"), str(folder / "sub" / "b.npz")])
     assert library.motions[0].qpos is not library.motions[1].qpos
+
+
+def test_a_ground_in_a_list_is_relative_to_it(folder):
+    (folder / "hill.obj").write_text("")
+    specs = ("hill.obj", "hill.obj:cell_m=0.1", "stairs", "rough:seed=2", "gone.obj")
+    lines = [f"- {{clip: a.npz, terrain: '{spec}'}}\n" for spec in specs]
+    (folder / "list.yaml").write_text("".join(lines))
+    found = [entry.terrain for entry in expand([str(folder / "list.yaml")])]
+    hill = str(folder / "hill.obj")
+    assert found == [hill, f"{hill}:cell_m=0.1", *specs[2:]]

@@ -25,11 +25,11 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     [
         (None, OFF),
         ("", OFF),
-        ("--xla_dump_to=/tmp/x", f"--xla_dump_to=/tmp/x {OFF}"),
+        ("--xla_dump_to=dumps", f"--xla_dump_to=dumps {OFF}"),
         # The user's own word on this flag stands.
         (OFF, OFF),
         (f"{xla.FLAG}=true", f"{xla.FLAG}=true"),
-        (f"--xla_dump_to=/tmp/x {xla.FLAG}", f"--xla_dump_to=/tmp/x {xla.FLAG}"),
+        (f"--xla_dump_to=dumps {xla.FLAG}", f"--xla_dump_to=dumps {xla.FLAG}"),
     ],
 )
 def test_flag_joins_what_the_user_has_set(fresh, before, after):

@@ -240,6 +240,7 @@ def _item(at: str, folder: Path, item: Any) -> list[ClipEntry]:
     frames = {key: values.pop(f"{key}_frame", None) for key in ("start", "end")}
     entry = ClipEntry(**values)
     _check(at, entry)
+    entry = replace(entry, terrain=_terrain(folder, entry.terrain))
     found = _expand_one(_located(folder, entry.clip), entry)
     return [_with_frames(at, e, frames) for e in found]
 
@@ -264,6 +265,14 @@ def _located(folder: Path, clip: str) -> str:
     beside = folder / os.path.expanduser(clip)
     there = (folder / os.path.expanduser(file)).exists()
     return str(beside) if there or any(c in file for c in _PATTERN) else clip
+
+
+def _terrain(folder: Path, terrain: str) -> str:
+    """A ground that is a file beside the list, perhaps with settings after a colon."""
+    for file in (terrain, terrain.rpartition(":")[0]):
+        if file and (folder / os.path.expanduser(file)).is_file():
+            return str(folder / os.path.expanduser(terrain))
+    return terrain
 
 
 def _check(at: str, entry: ClipEntry) -> None:

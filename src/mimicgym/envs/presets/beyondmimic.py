@@ -6,8 +6,9 @@ Different on purpose: a clip's end ends the episode (a truncation), where mjlab 
 the robot to another frame without ending it.
 """
 
+from dataclasses import replace
+
 from mimicgym.envs.config import (
-    AirTime,
     ControlConfig,
     EnvConfig,
     Force,
@@ -16,13 +17,13 @@ from mimicgym.envs.config import (
     Push,
     RandomizationConfig,
     ResetConfig,
-    RewardConfig,
     Sense,
     TerminationConfig,
     Tracking,
     TrackingConfig,
     Weight,
 )
+from mimicgym.envs.presets.silent import SILENT
 
 _SIDES = ("left", "right")
 BODIES = (
@@ -45,7 +46,6 @@ _ACTOR = (
     "joint_vel",
     "last_action",
 )
-_OFF = Tracking(0.0, 1.0)
 
 BEYONDMIMIC = EnvConfig(
     robot="g1_29dof",
@@ -65,18 +65,8 @@ BEYONDMIMIC = EnvConfig(
         base_ang_vel=Sense(noise=0.2),
         joint_vel=Sense(noise=0.5),
     ),
-    reward=RewardConfig(
-        joint_pos_tracking=_OFF,
-        joint_vel_tracking=_OFF,
-        link_pos_tracking=_OFF,
-        link_vel_tracking=_OFF,
-        torso_pos_tracking=_OFF,
-        torso_orientation_tracking=_OFF,
-        root_orientation_tracking=_OFF,
-        feet_contact_matching=Weight(0.0),
-        collision=Weight(0.0),
-        contact_no_vel=Weight(0.0),
-        feet_air_time=AirTime(0.0),
+    reward=replace(
+        SILENT,
         anchor_pos=Tracking(0.5, 1 / 0.3**2),
         anchor_orientation=Tracking(0.5, 1 / 0.4**2),
         body_pos_relative=Tracking(1.0, 1 / 0.3**2),
@@ -86,7 +76,6 @@ BEYONDMIMIC = EnvConfig(
         action_rate=Weight(-0.1),
         dof_pos_limits=Weight(-10.0),
         self_collision=Force(-10.0, 10.0),
-        termination=Weight(0.0),
         soft_joint_limit=0.9,
     ),
     termination=TerminationConfig(

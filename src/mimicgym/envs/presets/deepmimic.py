@@ -6,17 +6,17 @@ Observed are, as in the paper, the bodies about the root and the phase; so that 
 robot can hold its place in the world, also where the reference is.
 """
 
+from dataclasses import replace
+
 from mimicgym.envs.config import (
-    AirTime,
     ControlConfig,
     EnvConfig,
     ObservationConfig,
-    RewardConfig,
     Sense,
     TerminationConfig,
     Tracking,
-    Weight,
 )
+from mimicgym.envs.presets.silent import SILENT
 
 _ACTOR = (
     "root_height",
@@ -29,7 +29,6 @@ _ACTOR = (
     "anchor_ori_b",
     "phase",
 )
-_OFF = Tracking(0.0, 1.0)
 
 DEEPMIMIC = EnvConfig(
     control=ControlConfig(target="default"),
@@ -41,25 +40,12 @@ DEEPMIMIC = EnvConfig(
         base_ang_vel=Sense(),
         joint_vel=Sense(scale=0.1),
     ),
-    reward=RewardConfig(
-        joint_pos_tracking=_OFF,
-        joint_vel_tracking=_OFF,
-        link_pos_tracking=_OFF,
-        link_vel_tracking=_OFF,
-        torso_pos_tracking=_OFF,
-        torso_orientation_tracking=_OFF,
-        root_orientation_tracking=_OFF,
-        feet_contact_matching=Weight(0.0),
-        action_rate=Weight(0.0),
-        collision=Weight(0.0),
-        dof_pos_limits=Weight(0.0),
-        contact_no_vel=Weight(0.0),
-        feet_air_time=AirTime(0.0),
+    reward=replace(
+        SILENT,
         pose=Tracking(0.65, 2.0),
         velocity=Tracking(0.1, 0.1),
         end_effectors=Tracking(0.15, 40.0),
         center_of_mass=Tracking(0.1, 10.0),
-        termination=Weight(0.0),
     ),
     termination=TerminationConfig(tracking_error=0.0, contact=("torso_link",)),
 )

@@ -21,7 +21,7 @@ def test_an_iteration_is_compiled_once_and_moves_the_policy():
     before = jax.device_get(state.params["actor"])
     for _ in range(3):
         state, metrics = learner.iterate(state)
-    assert learner.iterate._cache_size() == 1
+    assert learner.compilations == 1
     moved = jax.tree.map(
         lambda a, b: float(np.abs(a - b).max()),
         before,

@@ -134,7 +134,7 @@ def test_iterate_is_compiled_once():
     for _ in range(3):
         state, _ = learner.iterate(state)
     assert first == len(traces)
-    assert learner.iterate._cache_size() == 1
+    assert learner.compilations == 1
 
 
 def test_acting_and_learning_see_the_same():

@@ -118,6 +118,7 @@ def test_loss_against_numpy():
         "value": rng.normal(size=n),
         "advantage": rng.normal(size=n),
         "target": rng.normal(size=n),
+        "done": np.zeros(n),
     }
     old_std = np.array([0.5, 0.7])
     samples = Samples(**{k: jnp.asarray(v, jnp.float32) for k, v in batch.items()})
@@ -165,6 +166,7 @@ def test_clipped_value_loss_against_numpy():
         value=jnp.asarray(old, jnp.float32),
         advantage=zeros,
         target=jnp.asarray(target, jnp.float32),
+        done=zeros,
     )
     _, health = ppo_loss(params, jnp.ones(2), samples, config)
     value = numpy_mlp(params["critic"], obs)[:, 0]

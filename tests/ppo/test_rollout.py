@@ -45,8 +45,10 @@ def numpy_value(obs) -> np.ndarray:
 @cache
 def rolled_out():
     start = jax.jit(ENV.reset)(jax.random.split(jax.random.key(1), ENV.num_envs))
-    last, rollout, metrics = jax.jit(
-        lambda acting, batch, key: collect(ENV, batch, acting, key, CONFIG)
+    last, _, rollout, metrics = jax.jit(
+        lambda acting, batch, key: collect(
+            ENV, batch, None, acting, key, CONFIG, slices=4
+        )
     )(acting(), start, jax.random.key(2))
     after, batch, step = [start], start, jax.jit(ENV.step)
     for action in rollout.action:
@@ -110,8 +112,8 @@ def test_without_finished_episodes_there_is_no_mean():
     env = replace(ENV, length=1000, fail=0.0)
     start = env.reset(jax.random.split(jax.random.key(1), env.num_envs))
     config = replace(CONFIG, num_steps=2)
-    _, _, metrics = jax.jit(lambda a, b, k: collect(env, b, a, k, config))(
-        acting(), start, jax.random.key(2)
-    )
+    _, _, _, metrics = jax.jit(
+        lambda a, b, k: collect(env, b, None, a, k, config, slices=1)
+    )(acting(), start, jax.random.key(2))
     assert float(metrics["episode/count"]) == 0
     assert np.isnan(metrics["episode/place"])

@@ -85,7 +85,7 @@ def test_learning_rate_reaches_the_actor():
 
 def test_learning_rate_falls_with_every_minibatch_that_diverges():
     config = replace(
-        CONFIG, epochs=2, minibatches=2, kl_low=0.0, kl_high=0.0, learning_rate=1e-3
+        CONFIG, epochs=2, minibatches=2, kl_low=0.0, kl_high=1e-7, learning_rate=1e-3
     )
     learner = Learner(Probe("both"), config)
     state = learner.init(jax.random.key(0))

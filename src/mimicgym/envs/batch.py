@@ -50,6 +50,8 @@ class BatchedEnv:
       num_envs: B.
       autoreset: one of `AUTORESETS`.
       max_episode_steps: further limit on an episode's steps (a truncation), or None.
+      axis: name of the mapped axis over which all rows are spread, where this holds a
+        part of them (see `shard`); what episodes teach is then learnt from all.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class BatchedEnv:
         *,
         autoreset: str = "same_step",
         max_episode_steps: int | None = None,
+        axis: str | None = None,
     ):
         if num_envs < 1:
             raise UserError(f"num_envs is {num_envs}; it must be at least 1")
@@ -72,6 +75,7 @@ class BatchedEnv:
         self.num_envs = num_envs
         self.autoreset = autoreset
         self.max_episode_steps = max_episode_steps
+        self.axis = axis
         self._curriculum = Curriculum(env.config.termination.curriculum)
 
     @property
@@ -85,6 +89,25 @@ class BatchedEnv:
     @property
     def gated_sizes(self) -> Mapping[str, int]:
         return self.env.gated_sizes
+
+    def shard(self, count: int, axis: str) -> "BatchedEnv":
+        """A `count`-th of the rows, for a program that runs on each of `count` devices
+        along the mapped axis `axis`."""
+        if self.num_envs % count:
+            raise UserError(
+                f"num_envs is {self.num_envs}, which {count} devices do not divide"
+            )
+        return BatchedEnv(
+            self.env,
+            self.num_envs // count,
+            autoreset=self.autoreset,
+            max_episode_steps=self.max_episode_steps,
+            axis=axis,
+        )
+
+    def teacher_of(self, batch: BatchState) -> jax.Array:
+        """(B,) int32 the teacher of each row's clip; -1 for none."""
+        return self.env.reference.clip_teacher[batch.state.clip]
 
     def reset(self, keys: jax.Array) -> BatchState:
         """Start every row. keys (B,), one typed random key for each row."""
@@ -132,12 +155,7 @@ class BatchedEnv:
         stepped = jnp.ones_like(done)
         if self.autoreset == "next_step":
             stepped = ~batch.done  # the others are reset in place of their step
-        sampler = self.env.sampler.update(
-            batch.sampler, final.clip, final.frame, stepped, done, final.terminated
-        )
-        curriculum = self._curriculum.update(
-            batch.curriculum, done & stepped, final.terminated
-        )
+        sampler, curriculum = self._learn(batch, final, stepped, done)
         if self.autoreset == "next_step":
             return self._next_step(batch, final, sampler, curriculum)
         state = final
@@ -159,6 +177,22 @@ class BatchedEnv:
             episode=final.sums | {"length": final.step.astype(jnp.float32)},
             sampler=sampler,
             curriculum=curriculum,
+        )
+
+    def _learn(
+        self, batch: BatchState, final: State, stepped: jax.Array, done: jax.Array
+    ) -> tuple[SamplerState, CurriculumState]:
+        """What this step says of where to start and how to judge. All devices see the
+        rows of all, so that they stay of one opinion."""
+        rows = (final.clip, final.frame, stepped, done, final.terminated)
+        if self.axis is not None:
+            rows = jax.lax.all_gather(rows, self.axis, tiled=True)
+        clip, frame, stepped, done, terminated = rows
+        return (
+            self.env.sampler.update(
+                batch.sampler, clip, frame, stepped, done, terminated
+            ),
+            self._curriculum.update(batch.curriculum, done & stepped, terminated),
         )
 
     def _next_step(

@@ -7,7 +7,20 @@ from mimicgym.errors import UserError, unknown_name
 
 SCHEDULES = ("adaptive", "fixed", "linear")
 ACTIVATIONS = ("elu", "relu", "tanh", "swish")
+DTYPES = ("float32", "bfloat16")
+# Up to this many, environments are dealt out to as many slices as divide them.
+MOST_SLICES = 8
 # Where there is a value at all.
+_COUNTS = ("num_steps", "epochs", "minibatches", "linear_iterations", "bc_iterations")
+_NOT_NEGATIVE = (
+    "entropy_coef",
+    "value_coef",
+    "bounds_coef",
+    "symmetry_coef",
+    "kl_low",
+    "memory",
+    "slices",
+)
 _POSITIVE = (
     "clip",
     "value_clip",
@@ -75,33 +88,50 @@ class PPOConfig:
     hidden: tuple[int, ...] = (512, 256, 128)
     """Layers of the actor and of the critic."""
     activation: Literal["elu", "relu", "tanh", "swish"] = "elu"
+    memory: int = 0
+    """Units of a gated recurrent unit (GRU) through which the actor also sees what it
+    saw before; 0 for an actor that sees the present alone."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What the networks compute in. Parameters, losses and physics stay float32."""
     normalize_observations: bool = True
     normalize_values: bool = True
     """Whether the critic learns returns by their running mean and deviation."""
+    symmetry_coef: float = 0.0
+    """Weight of the squared difference between what the policy does and the mirror
+    image of what it does in the mirrored state (Abdolhosseini et al. 2019)."""
+    mirror_data: bool = False
+    """Whether each sample is also learnt from in its mirror image."""
+    bc_coef: float = 0.0
+    """Share c of imitating teachers: the policy's loss is (1 - c) * PPO's + c * squared
+    distance from the teacher's action."""
+    bc_coef_end: float | None = None
+    """What it ends at, linearly in bc_iterations; None: it stays."""
+    bc_iterations: int = 1000
+    """How long it takes to get there."""
+    slices: int = 0
+    """Environments are shuffled within this many groups of neighbours, none of which is
+    split among devices: a run is the same on any number of devices that divides it. 0:
+    8, or what divides the environments."""
 
     def check(self, num_envs: int) -> None:
         """`UserError` for a configuration that can not be run."""
         if num_envs < 1:
             raise UserError(f"{num_envs} environments; at least 1")
-        for name in ("num_steps", "epochs", "minibatches", "linear_iterations"):
+        for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise UserError(f"ppo.{name} is {getattr(self, name)}; at least 1")
-        samples = num_envs * self.num_steps
-        if samples % self.minibatches:
-            raise UserError(
-                f"{num_envs} environments x {self.num_steps} steps are {samples}"
-                f" samples, which ppo.minibatches = {self.minibatches} does not divide"
-            )
-        for name in ("gamma", "gae_lambda"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"ppo.{name} is {getattr(self, name)}; from 0 to 1")
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise UserError(f"ppo.{name} is {getattr(self, name)}; at least 0")
+        self.slice_count(num_envs)
+        for name in ("gamma", "gae_lambda", "bc_coef", "bc_coef_end"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise UserError(f"ppo.{name} is {value}; from 0 to 1")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"ppo.{name} is {value}; above 0")
-        for name in ("entropy_coef", "value_coef", "bounds_coef", "kl_low"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"ppo.{name} is {getattr(self, name)}; at least 0")
         if not self.learning_rate_factor > 1:
             raise UserError(
                 f"ppo.learning_rate_factor is {self.learning_rate_factor}; above 1"
@@ -125,6 +155,42 @@ class PPOConfig:
             raise unknown_name("ppo.schedule", self.schedule, SCHEDULES)
         if self.activation not in ACTIVATIONS:
             raise unknown_name("ppo.activation", self.activation, ACTIVATIONS)
+        if self.dtype not in DTYPES:
+            raise unknown_name("ppo.dtype", self.dtype, DTYPES)
+        if self.memory and self.mirrors:
+            raise UserError(
+                "ppo.memory can not be combined with ppo.symmetry_coef or"
+                " ppo.mirror_data: what a memory holds has no mirror image"
+            )
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether mirror images are needed."""
+        return self.mirror_data or self.symmetry_coef > 0
+
+    def slice_count(self, num_envs: int) -> int:
+        """Into how many slices environments are divided.
+
+        Each slice gives an equal part to each minibatch: of its samples, or with a
+        memory, of its environments.
+        """
+
+        def fits(slices: int) -> bool:
+            rows = num_envs // slices * (1 if self.memory else self.num_steps)
+            return num_envs % slices == 0 and rows % self.minibatches == 0
+
+        if self.slices and fits(self.slices):
+            return self.slices
+        for slices in range(0 if self.slices else MOST_SLICES, 0, -1):
+            if fits(slices):
+                return slices
+        rows = f"{num_envs} environments"
+        if not self.memory:
+            rows += f" x {self.num_steps} steps are {num_envs * self.num_steps} samples"
+        parts = f"ppo.minibatches = {self.minibatches}"
+        if self.slices:
+            parts += f" in each of ppo.slices = {self.slices}"
+        raise UserError(f"{rows}, which {parts} does not divide")
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,26 @@
-"""One iteration of PPO as one jitted function of one pytree."""
+"""An iteration of PPO: acting and improving, each a jitted function of one pytree."""
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
-from flax import struct
 
+from mimicgym.errors import UserError
 from mimicgym.ppo import network
 from mimicgym.ppo.config import PPOConfig
+from mimicgym.ppo.devices import (
+    AXIS,
+    ROWS,
+    SHARED,
+    STEPS,
+    Spread,
+    divided,
+    moments,
+)
 from mimicgym.ppo.gae import advantages
-from mimicgym.ppo.loss import Samples, ppo_loss
+from mimicgym.ppo.loss import Samples
 from mimicgym.ppo.normalize import RunningStats, init_stats, scale_value, update_stats
 from mimicgym.ppo.protocol import Environment
 from mimicgym.ppo.rollout import (
@@ -21,183 +31,257 @@ from mimicgym.ppo.rollout import (
     observed,
     value_of,
 )
-from mimicgym.ppo.schedule import adapt_learning_rate, starting_rate
-
-
-@struct.dataclass
-class LearnerState:
-    """Everything that the next iteration depends on."""
-
-    params: dict[str, Any]
-    opt_state: optax.OptState
-    obs_stats: dict[str, RunningStats]
-    return_stats: RunningStats
-    learning_rate: jax.Array
-    key: jax.Array
-    batch: Any  # the environments' BatchStep
-    iteration: jax.Array  # () int32
+from mimicgym.ppo.schedule import starting_rate
+from mimicgym.ppo.state import LearnerState as LearnerState
+from mimicgym.ppo.symmetry import mirrors_of, symmetric
+from mimicgym.ppo.teachers import (
+    GROUP,
+    Teacher,
+    check_teachers,
+    imitation_share,
+    labels,
+)
+from mimicgym.ppo.update import Update
 
 
 class Learner:
     """PPO on a batched environment.
 
-    `iterate` is compiled once; its argument is donated, so a state that has been
-    iterated can not be used again.
+    Programs are compiled once. A state that has been iterated can not be used again:
+    its memory is.
+
+    Args:
+      env: all environments, over all devices.
+      teachers: policies to imitate, by the numbers that the environment gives them;
+        `config.bc_coef` is their share in the loss.
+      devices: over how many the environments are spread. An update is the same on any
+        number that divides the slices (`PPOConfig.slices`).
     """
 
-    def __init__(self, env: Environment, config: PPOConfig):
+    def __init__(
+        self,
+        env: Environment,
+        config: PPOConfig,
+        *,
+        teachers: Sequence[Teacher] = (),
+        devices: int = 1,
+    ):
         config.check(env.num_envs)
+        check_teachers(teachers, config, env.observation_sizes, env.action_size)
+        slices = config.slice_count(env.num_envs)
+        if slices % devices:
+            raise UserError(
+                f"{env.num_envs} environments in {slices} slices can not be spread over"
+                f" {devices} devices; slices (ppo.slices) have to be a multiple of them"
+            )
         self.env = env
         self.config = config
         self.steps_per_iteration = env.num_envs * config.num_steps
-        # The learning rate changes from minibatch to minibatch, so it is applied by
-        # hand after the rest of the optimiser.
-        self._optimizer = optax.chain(
-            optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam()
+        spread = Spread(devices)
+        self._axis = spread.axis
+        self._slices = slices // devices
+        self._local = env if devices == 1 else env.shard(devices, AXIS)
+        self._teachers = spread.share(tuple(teachers))
+        self._mirrors = mirrors_of(env.mirrors()) if config.mirrors else None
+        self._update = Update(
+            config,
+            rows=self._local.num_envs,
+            slices=self._slices,
+            axis=self._axis,
+            mirrors=self._mirrors,
         )
-        self.iterate = jax.jit(self._iterate, donate_argnums=0)
+        state, rollout = _state_places(env, self._local), _rollout_places()
+        self._begin = spread.compile(self._local_init, (SHARED, ROWS), state)
         self._start = jax.jit(self._init)
+        self.collect = spread.compile(
+            self._collect, (state,), (state, rollout, SHARED), donate=(0,)
+        )
+        self.improve = spread.compile(
+            self._improve, (state, rollout, SHARED), (state, SHARED), donate=(0,)
+        )
 
     def init(self, key: jax.Array) -> LearnerState:
         """The state before the first iteration."""
         return self._start(key)
 
+    def iterate(self, state: LearnerState) -> tuple[LearnerState, dict[str, jax.Array]]:
+        """Act, then improve. Returns the next state and () metrics; those that begin
+        with "ppo/" are known only when improving is done, the others before."""
+        state, rollout, metrics = self.collect(state)
+        state, health = self.improve(state, rollout, self._teachers)
+        return state, metrics | health
+
+    @property
+    def compilations(self) -> int:
+        """How often an iteration's programs were compiled, the one more often."""
+        return max(self.collect._cache_size(), self.improve._cache_size())
+
     def _init(self, key: jax.Array) -> LearnerState:
-        env, config = self.env, self.config
-        params_key, env_key, key = jax.random.split(key, 3)
+        key, env_key = jax.random.split(key)
+        return self._begin(key, jax.random.split(env_key, self.env.num_envs))
+
+    def _local_init(self, key: jax.Array, env_keys: jax.Array) -> LearnerState:
+        env, config = self._local, self.config
+        key, params_key = jax.random.split(key)
         sizes = env.observation_sizes
         params = network.init_params(
             params_key, config, sizes, env.action_size, env.gated_sizes
         )
         return LearnerState(
             params=params,
-            opt_state=self._optimizer.init(params),
+            opt_state=self._update.optimizer.init(params),
             obs_stats={group: init_stats(size) for group, size in sizes.items()},
             return_stats=init_stats(),
             learning_rate=jnp.float32(config.learning_rate),
             key=key,
-            batch=_strong(env.reset(jax.random.split(env_key, env.num_envs))),
+            batch=_strong(env.reset(env_keys)),
+            held=network.no_memory(config, env.num_envs),
             iteration=jnp.int32(0),
         )
 
-    def _iterate(
+    def _collect(
         self, state: LearnerState
-    ) -> tuple[LearnerState, dict[str, jax.Array]]:
-        config = self.config
-        key, rollout_key, update_key = jax.random.split(state.key, 3)
-        acting = Acting(state.params, state.obs_stats, state.return_stats)
-        batch, rollout, metrics = collect(
-            self.env, state.batch, acting, rollout_key, config
+    ) -> tuple[LearnerState, Rollout, dict[str, jax.Array]]:
+        key, rollout_key = jax.random.split(state.key)
+        batch, held, rollout, metrics = collect(
+            self._local,
+            state.batch,
+            state.held,
+            Acting(state.params, state.obs_stats, state.return_stats),
+            rollout_key,
+            self.config,
+            slices=self._slices,
+            axis=self._axis,
+            taught=bool(self._teachers),
         )
-        last_value = value_of(acting, batch.obs["critic"], config)
+        state = replace(state, key=key, batch=_strong(batch), held=held)
+        return state, rollout, metrics
+
+    def _improve(
+        self, state: LearnerState, rollout: Rollout, teachers: tuple[Teacher, ...]
+    ) -> tuple[LearnerState, dict[str, jax.Array]]:
+        config, axis = self.config, self._axis
+        key, update_key = jax.random.split(state.key)
+        acting = Acting(state.params, state.obs_stats, state.return_stats)
+        last_value = value_of(acting, state.batch.obs["critic"], config)
         advantage = advantages(
             rollout.reward,
             rollout.value,
             next_values(rollout, last_value),
             rollout.terminated,
-            rollout.terminated | rollout.truncated,
+            rollout.done,
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
         )
         returns = advantage + rollout.value
         return_stats = state.return_stats
         if config.normalize_values:
-            return_stats = update_stats(return_stats, returns.ravel())
-        samples = _samples(acting, rollout, advantage, returns, return_stats, config)
-        params, opt_state, rate, health = self._update(state, samples, update_key)
-
+            return_stats = update_stats(return_stats, returns.ravel(), axis)
+        share = imitation_share(state.iteration, config)
+        samples = self._samples(acting, rollout, advantage, return_stats, teachers)
+        params, opt_state, rate, health = self._update(
+            state.params,
+            state.opt_state,
+            starting_rate(state.learning_rate, state.iteration, config),
+            samples,
+            update_key,
+            share,
+        )
         # The new statistics hold from the next iteration on: within this one acting
         # and learning must see observations alike.
-        obs_stats = {
-            group: update_stats(stats, _flat(rollout.obs[group]))
-            for group, stats in state.obs_stats.items()
-        }
-        variance = jnp.var(returns)
-        health |= {
-            "ppo/learning_rate": rate,
-            "ppo/std": jnp.mean(network.policy_std(params["raw_std"], config)),
-            "ppo/explained_variance": 1
-            - jnp.var(returns - rollout.value) / jnp.maximum(variance, 1e-8),
-            "ppo/value": jnp.mean(rollout.value),
-            "ppo/reward": jnp.mean(rollout.reward),
-        }
-        state = LearnerState(
+        state = replace(
+            state,
             params=params,
             opt_state=opt_state,
-            obs_stats=obs_stats,
+            obs_stats={
+                group: self._stats(group, stats, _flat(rollout.obs[group]))
+                for group, stats in state.obs_stats.items()
+            },
             return_stats=return_stats,
             learning_rate=rate,
             key=key,
-            batch=_strong(batch),
             iteration=state.iteration + 1,
         )
-        return state, metrics | health
+        _, variance = moments(returns.ravel(), axis)
+        _, unexplained = moments((returns - rollout.value).ravel(), axis)
+        health |= {
+            "ppo/learning_rate": rate,
+            "ppo/std": jnp.mean(network.policy_std(params["raw_std"], config)),
+            "ppo/explained_variance": 1 - unexplained / jnp.maximum(variance, 1e-8),
+            "ppo/value": moments(rollout.value.ravel(), axis)[0],
+            "ppo/reward": moments(rollout.reward.ravel(), axis)[0],
+        }
+        if teachers:
+            health["ppo/imitation_share"] = share
+        return state, health
 
-    def _update(self, state: LearnerState, samples: Samples, key: jax.Array):
+    def _samples(
+        self,
+        acting: Acting,
+        rollout: Rollout,
+        advantage: jax.Array,
+        return_stats: RunningStats,
+        teachers: tuple[Teacher, ...],
+    ) -> Samples:
+        """What the networks see is normalised here, once. Without a memory, time and
+        environments become one axis."""
         config = self.config
-        old_std = network.policy_std(state.params["raw_std"], config)
-        count = samples.action.shape[0]
-
-        def minibatch(carry, rows: jax.Array):
-            params, opt_state, rate = carry
-            part = jax.tree.map(lambda x: x[rows], samples)
-            (_, health), grads = jax.value_and_grad(ppo_loss, has_aux=True)(
-                params, old_std, part, config
+        mean, variance = moments(advantage.ravel(), self._axis)
+        label, labelled = None, None
+        if teachers:
+            assert rollout.teacher is not None
+            bound = config.action_bound
+            label, labelled = labels(
+                teachers, rollout.teacher, rollout.obs[GROUP], bound
             )
-            moved, opt_state = self._optimizer.update(grads, opt_state, params)
-            updates: Any = moved
-            # The rate that this minibatch's KL divergence calls for is used at once.
-            rate = adapt_learning_rate(rate, health["ppo/kl"], config)
-            critic_rate = config.critic_learning_rate or rate
-            rates = {name: rate for name in params} | {"critic": critic_rate}
-            steps = {
-                name: jax.tree.map(lambda u, name=name: -rates[name] * u, updates[name])
-                for name in params
-            }
-            params: dict[str, Any] = dict(
-                jax.tree.map(lambda p, step: p + step, params, steps)
-            )
-            health["ppo/grad_norm"] = optax.tree.norm(grads)
-            return (params, opt_state, rate), health
-
-        def epoch(carry, key: jax.Array):
-            order = jax.random.permutation(key, count)
-            return jax.lax.scan(minibatch, carry, order.reshape(config.minibatches, -1))
-
-        rate = starting_rate(state.learning_rate, state.iteration, config)
-        carry = (state.params, state.opt_state, rate)
-        carry, health = jax.lax.scan(epoch, carry, jax.random.split(key, config.epochs))
-        return *carry, jax.tree.map(jnp.mean, health)
-
-
-def _samples(
-    acting: Acting,
-    rollout: Rollout,
-    advantage: jax.Array,
-    returns: jax.Array,
-    return_stats: RunningStats,
-    config: PPOConfig,
-) -> Samples:
-    """Flatten time and environments; normalise what the networks see, once."""
-    centred = advantage - jnp.mean(advantage)
-    return jax.tree.map(
-        _flat,
-        Samples(
+        samples = Samples(
             actor_obs=observed(acting, "actor", rollout.obs["actor"], config),
             critic_obs=observed(acting, "critic", rollout.obs["critic"], config),
             action=rollout.action,
             mean=rollout.mean,
             log_prob=rollout.log_prob,
             value=scale_value(return_stats, rollout.value),
-            advantage=centred / (jnp.std(advantage) + 1e-8),
-            target=scale_value(return_stats, returns),
-        ),
-    )
+            advantage=(advantage - mean) / (jnp.sqrt(variance) + 1e-8),
+            target=scale_value(return_stats, advantage + rollout.value),
+            done=rollout.done,
+            label=label,
+            labelled=labelled,
+        )
+        if config.memory:
+            return replace(samples, held=rollout.held)
+        return jax.tree.map(_flat, samples)
+
+    def _stats(self, group: str, stats: RunningStats, obs: jax.Array) -> RunningStats:
+        stats = update_stats(stats, obs, self._axis)
+        if self._mirrors is None or group not in ("actor", "critic"):
+            return stats
+        return symmetric(stats, self._mirrors[group])
+
+
+def _state_places(env: Environment, local: Environment) -> LearnerState:
+    """How a state lies on devices: each has a part of the environments and a copy of
+    everything else."""
+
+    def shapes(env: Environment) -> Any:
+        return jax.eval_shape(
+            lambda key: env.reset(jax.random.split(key, env.num_envs)),
+            jax.random.key(0),
+        )
+
+    places: dict[str, Any] = {field.name: SHARED for field in fields(LearnerState)}
+    places["held"] = ROWS
+    places["batch"] = ROWS if env is local else divided(shapes(env), shapes(local))
+    return LearnerState(**places)
+
+
+def _rollout_places() -> Rollout:
+    places = {field.name: STEPS for field in fields(Rollout)}
+    return Rollout(**places | {"held": ROWS})  # pyright: ignore[reportArgumentType]
 
 
 def _strong(tree: Any) -> Any:
-    """Without weak types: where an environment's steps and resets differ in them,
-    `iterate` would be compiled twice."""
+    """Without weak types: where an environment's steps and resets differ in them, the
+    programs would be compiled twice."""
 
     def strong(x: jax.Array) -> jax.Array:
         is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)

@@ -1,5 +1,7 @@
 """PPO's loss on one minibatch, and the figures that tell how an update goes."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,11 +10,16 @@ from flax import struct
 
 from mimicgym.ppo import network
 from mimicgym.ppo.config import PPOConfig
+from mimicgym.ppo.devices import Axis, mean_over, size
+from mimicgym.ppo.symmetry import Mirror
 
 
 @struct.dataclass
 class Samples:
-    """N samples of an iteration; observations are normalised already."""
+    """N samples of an iteration; observations are normalised already.
+
+    For actors with a memory, N stands for (T, B): each environment's samples in time.
+    """
 
     actor_obs: jax.Array  # (N, D)
     critic_obs: jax.Array  # (N, E)
@@ -22,6 +29,10 @@ class Samples:
     value: jax.Array  # (N,) that the critic gave then, in its units
     advantage: jax.Array  # (N,) normalised over the whole iteration
     target: jax.Array  # (N,) return in the critic's units
+    done: jax.Array  # (N,) bool, whether an episode ended after it
+    held: jax.Array | None = None  # (B, M) what the actor remembered before the first
+    label: jax.Array | None = None  # (N, A) what a teacher would have done
+    labelled: jax.Array | None = None  # (N,) bool, whether there is a teacher
 
 
 def ppo_loss(
@@ -29,14 +40,27 @@ def ppo_loss(
     old_std: jax.Array,
     batch: Samples,
     config: PPOConfig,
+    *,
+    imitation: jax.Array | float = 0.0,
+    mirrors: Mapping[str, Mirror] | None = None,
+    axis: Axis = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """() loss and () health figures.
 
-    Clipped surrogate + value_coef * squared error of the value - entropy_coef * entropy
-    + bounds_coef * how far mean actions are out of bounds (summed over actions).
+    (1 - c) * (clipped surrogate - entropy_coef * entropy) + c * distance from teachers
+    + value_coef * squared error of the value
+    + bounds_coef * how far mean actions are out of bounds (summed over actions)
+    + symmetry_coef * distance from the mirror image.
+
+    Args:
+      imitation: () c, the share of imitation.
+      mirrors: of "actor" and "action"; needed for symmetry_coef.
+      axis: over which other devices have samples of their own.
     """
     actor = network.actor_network(config, batch.action.shape[-1])
-    mean = network.apply(actor, params["actor"], batch.actor_obs)
+    mean = network.act_along(
+        actor, params["actor"], batch.actor_obs, batch.held, batch.done
+    )
     std = network.policy_std(params["raw_std"], config)
     critic = network.critic_network(config)
     value = network.apply(critic, params["critic"], batch.critic_obs)
@@ -51,13 +75,14 @@ def ppo_loss(
     excess = jnp.abs(mean) - config.action_bound
     bounds = jnp.mean(jnp.sum(jnp.maximum(excess, 0.0), axis=-1))
     loss = (
-        surrogate
+        (1 - imitation) * (surrogate - config.entropy_coef * entropy)
         + config.value_coef * value_loss
-        - config.entropy_coef * entropy
         + config.bounds_coef * bounds
     )
     kl = jnp.mean(network.kl_divergence(batch.mean, old_std, mean, std))
-    return loss, {
+    # Where nothing has moved yet, rounding leaves a little on either side of 0.
+    kl = jnp.maximum(kl, 0.0)
+    health = {
         "ppo/policy_loss": surrogate,
         "ppo/value_loss": value_loss,
         "ppo/entropy": entropy,
@@ -65,6 +90,40 @@ def ppo_loss(
         "ppo/kl": kl,
         "ppo/clip_fraction": jnp.mean(jnp.abs(ratio - 1) > config.clip),
     }
+    if batch.label is not None and batch.labelled is not None:
+        away = jnp.sum(jnp.square(mean - batch.label), axis=-1)
+        taught = jnp.sum(jnp.where(batch.labelled, away, 0.0))
+        # Of all devices, so that one with few taught samples does not count for more.
+        count = mean_over(jnp.sum(batch.labelled).astype(jnp.float32), axis)
+        imitated = taught / jnp.maximum(count, 1 / size(axis))
+        loss = loss + imitation * imitated
+        health["ppo/imitation_loss"] = imitated
+    if config.symmetry_coef:
+        assert mirrors is not None
+        # The image is what the policy is drawn to, so it is held still.
+        image = mirrors["action"](jax.lax.stop_gradient(mean))
+        mirrored = network.apply(
+            actor, params["actor"], mirrors["actor"](batch.actor_obs)
+        )
+        asymmetry = jnp.mean(jnp.sum(jnp.square(mirrored - image), axis=-1))
+        loss = loss + config.symmetry_coef * asymmetry
+        health["ppo/symmetry_loss"] = asymmetry
+    return loss, health
+
+
+def with_images(batch: Samples, mirrors: Mapping[str, Mirror]) -> Samples:
+    """Samples and, after them, their mirror images: as good, and as probable under a
+    policy that is symmetric."""
+    action = mirrors["action"]
+    images = replace(
+        batch,
+        actor_obs=mirrors["actor"](batch.actor_obs),
+        critic_obs=mirrors["critic"](batch.critic_obs),
+        action=action(batch.action),
+        mean=action(batch.mean),
+        label=None if batch.label is None else action(batch.label),
+    )
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), batch, images)
 
 
 def _value_loss(value: jax.Array, batch: Samples, config: PPOConfig) -> jax.Array:

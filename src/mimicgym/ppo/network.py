@@ -12,6 +12,7 @@ from mimicgym.ppo.config import PPOConfig
 
 _ACTIVATIONS = {"elu": nn.elu, "relu": nn.relu, "tanh": nn.tanh, "swish": nn.swish}
 _GATED = "gated"
+_MEMORY = "memory"
 _LOG_2PI = math.log(2 * math.pi)
 
 
@@ -21,6 +22,9 @@ class MLP(nn.Module):
     The last `gated` inputs reach the first hidden layer through a gate that starts at 0
     (VideoMimic's height scan): a policy that was trained without them acts alike with
     them, until the gate opens.
+
+    With `memory`, a gated recurrent unit (Cho et al. 2014) reads the inputs before the
+    gated ones, and what it holds is a further input.
     """
 
     hidden: tuple[int, ...]
@@ -28,21 +32,31 @@ class MLP(nn.Module):
     activation: str
     out_scale: float
     gated: int = 0
+    memory: int = 0
+    dtype: str = "float32"
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, held: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array | None]:
         x, extra = (
             x[..., : x.shape[-1] - self.gated],
             x[..., x.shape[-1] - self.gated :],
         )
+        dtype = jnp.dtype(self.dtype)
+        if held is not None:
+            held, seen = nn.GRUCell(self.memory, name=_MEMORY)(held, x)
+            x = jnp.concatenate([seen, x], axis=-1)
         for i, size in enumerate(self.hidden):
-            x = nn.Dense(size)(x)
+            x = nn.Dense(size, dtype=dtype)(x)
             if i == 0 and self.gated:
                 gate = self.param("gate", nn.initializers.zeros, (size,))
-                x = x + gate * nn.Dense(size, name=_GATED)(extra)
+                scanned = nn.Dense(size, name=_GATED, dtype=dtype)(extra)
+                x = x + gate.astype(dtype) * scanned
             x = _ACTIVATIONS[self.activation](x)
         init = nn.initializers.orthogonal(self.out_scale)
-        return nn.Dense(self.out, kernel_init=init)(x)
+        out = nn.Dense(self.out, kernel_init=init, dtype=dtype)(x)
+        return out.astype(jnp.float32), held
 
 
 def actor_network(config: PPOConfig, action_size: int) -> MLP:
@@ -50,19 +64,66 @@ def actor_network(config: PPOConfig, action_size: int) -> MLP:
 
     The small last layer makes the first policy ask for next to nothing.
     """
-    return MLP(config.hidden, action_size, config.activation, 0.01)
+    return MLP(
+        config.hidden,
+        action_size,
+        config.activation,
+        0.01,
+        memory=config.memory,
+        dtype=config.dtype,
+    )
 
 
 def critic_network(config: PPOConfig) -> MLP:
     """From normalised critic observations (..., E) to values (..., 1)."""
-    return MLP(config.hidden, 1, config.activation, 1.0)
+    return MLP(config.hidden, 1, config.activation, 1.0, dtype=config.dtype)
+
+
+def no_memory(config: PPOConfig, *lead: int) -> jax.Array | None:
+    """What an actor holds before it has seen anything: (*lead, M), or None where it has
+    no memory."""
+    return jnp.zeros((*lead, config.memory)) if config.memory else None
 
 
 def apply(network: MLP, params: Any, obs: jax.Array) -> jax.Array:
-    """(..., out) of observations; how many are gated shows in the parameters."""
-    found = network.clone(gated=gated_size(params)).apply(params, obs)
-    assert isinstance(found, jax.Array)
+    """(..., out) of observations, for a network without memory; how many observations
+    are gated shows in the parameters."""
+    return act(network, params, obs, None)[0]
+
+
+def act(
+    network: MLP, params: Any, obs: jax.Array, held: jax.Array | None
+) -> tuple[jax.Array, jax.Array | None]:
+    """(..., out) of observations, and what the network remembers then (..., M)."""
+    found: Any = network.clone(gated=gated_size(params)).apply(params, obs, held)
     return found
+
+
+def act_along(
+    network: MLP,
+    params: Any,
+    obs: jax.Array,
+    held: jax.Array | None,
+    done: jax.Array,
+) -> jax.Array:
+    """(T, B, out) of observations in time, forgetting where an episode ended.
+
+    Args:
+      obs: (T, B, D).
+      held: (B, M) before the first; None for networks that remember nothing, to which
+        time is nothing.
+      done: (T, B) bool, whether an episode ended after that step.
+    """
+    if held is None:
+        return apply(network, params, obs)
+
+    def step(held: jax.Array, row: tuple[jax.Array, jax.Array]):
+        obs, done = row
+        out, after = act(network, params, obs, held)
+        assert after is not None
+        return jnp.where(done[:, None], 0.0, after), out
+
+    return jax.lax.scan(step, held, (obs, done))[1]
 
 
 def gated_size(params: Any) -> int:
@@ -89,8 +150,9 @@ def init_params(
     actor = actor_network(config, action_size).clone(gated=gates.get("actor", 0))
     critic = critic_network(config).clone(gated=gates.get("critic", 0))
     raw = _inverse_softplus(config.init_std - config.min_std)
+    held = no_memory(config, 1)
     return {
-        "actor": actor.init(actor_key, jnp.zeros((1, sizes["actor"]))),
+        "actor": actor.init(actor_key, jnp.zeros((1, sizes["actor"])), held),
         "critic": critic.init(critic_key, jnp.zeros((1, sizes["critic"]))),
         "raw_std": jnp.full((action_size,), raw, jnp.float32),
     }

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from mimicgym.ppo.devices import Axis, moments, size
+
 # Features that hardly vary are not blown up to unit size: their noise would be.
 EPSILON = 1e-2
 CLIP = 10.0
@@ -27,10 +29,13 @@ def init_stats(size: int | None = None) -> RunningStats:
     return RunningStats(jnp.zeros(shape), jnp.ones(shape), jnp.zeros(()))
 
 
-def update_stats(stats: RunningStats, samples: jax.Array) -> RunningStats:
-    """Take in samples (N, D) or (N,), by the parallel formula of Chan et al. 1979."""
-    count = jnp.float32(samples.shape[0])
-    mean, var = jnp.mean(samples, axis=0), jnp.var(samples, axis=0)
+def update_stats(
+    stats: RunningStats, samples: jax.Array, axis: Axis = None
+) -> RunningStats:
+    """Take in samples (N, D) or (N,) of each device, by the parallel formula of Chan et
+    al. 1979."""
+    count = jnp.float32(samples.shape[0] * size(axis))
+    mean, var = moments(samples, axis)
     total = stats.count + count
     delta = mean - stats.mean
     share = count / total

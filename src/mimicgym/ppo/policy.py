@@ -5,15 +5,19 @@ from typing import Any
 import jax
 from flax import struct
 
+from mimicgym.errors import UserError
 from mimicgym.ppo import network
 from mimicgym.ppo.config import PPOConfig
-from mimicgym.ppo.learner import LearnerState
 from mimicgym.ppo.normalize import RunningStats, normalize
+from mimicgym.ppo.state import LearnerState
 
 
 @struct.dataclass
 class Policy:
-    """Deterministic: call it with actor observations (..., D) for actions (..., A)."""
+    """Deterministic: call it with actor observations (..., D) for actions (..., A).
+
+    One with a memory is asked by `act` instead, which it needs what it holds for.
+    """
 
     params: Any
     stats: RunningStats
@@ -21,10 +25,25 @@ class Policy:
     action_size: int = struct.field(pytree_node=False)
 
     def __call__(self, obs: jax.Array) -> jax.Array:
+        if self.config.memory:
+            raise UserError(
+                "this policy has a memory: use policy.act(obs, held), starting with"
+                " policy.start(rows)"
+            )
+        return self.act(obs, None)[0]
+
+    def start(self, *rows: int) -> jax.Array | None:
+        """What it holds at an episode's start: (*rows, M), None without a memory."""
+        return network.no_memory(self.config, *rows)
+
+    def act(
+        self, obs: jax.Array, held: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """(..., A) actions, and what it holds afterwards (..., M)."""
         if self.config.normalize_observations:
             obs = normalize(self.stats, obs)
         actor = network.actor_network(self.config, self.action_size)
-        return network.apply(actor, self.params, obs)
+        return network.act(actor, self.params, obs, held)
 
 
 def policy_of(state: LearnerState, config: PPOConfig) -> Policy:

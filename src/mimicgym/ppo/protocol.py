@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax
+import numpy as np
 
 
 class BatchStep(Protocol):
@@ -45,4 +46,24 @@ class Environment(Protocol):
 
     def step(self, batch: Any, action: jax.Array) -> Any:
         """The `BatchStep` after `batch` under action (B, A)."""
+        ...
+
+    def teacher_of(self, batch: Any) -> jax.Array:
+        """(B,) int32: which teacher each row has to imitate in its next step; -1 for
+        none. Only asked for where there are teachers, whose observations are then the
+        group "teacher"."""
+        ...
+
+    def mirrors(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        """For the groups "actor" and "critic" and for "action": where each entry of the
+        mirror image comes from (D,) int32, and its sign (D,). Only asked for where
+        mirror images are used."""
+        ...
+
+    def shard(self, count: int, axis: str) -> "Environment":
+        """The same with a `count`-th of the rows, for a program that runs on `count`
+        devices along the mapped axis `axis`. Only asked for where there are several.
+
+        Arrays of a `BatchStep` whose first axis is the rows are divided; what has no
+        rows has to be kept equal by `step` itself, with collectives over the axis."""
         ...

@@ -1,6 +1,7 @@
 """Acting in the environment for one iteration, as one scan."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,8 +10,10 @@ from flax import struct
 
 from mimicgym.ppo import network
 from mimicgym.ppo.config import PPOConfig
+from mimicgym.ppo.devices import Axis, mean_over, sum_over
 from mimicgym.ppo.normalize import RunningStats, normalize, unscale_value
 from mimicgym.ppo.protocol import Environment
+from mimicgym.ppo.slices import normal
 
 
 @struct.dataclass
@@ -26,6 +29,13 @@ class Rollout:
     reward: jax.Array  # (T, B)
     terminated: jax.Array  # (T, B) bool
     truncated: jax.Array  # (T, B) bool
+    teacher: jax.Array | None  # (T, B) int32 whose action to imitate, if anyone's
+    held: jax.Array | None  # (B, M) what the actor remembered before the first step
+
+    @property
+    def done(self) -> jax.Array:
+        """(T, B) bool: an episode ended."""
+        return self.terminated | self.truncated
 
 
 @struct.dataclass
@@ -54,24 +64,42 @@ def value_of(acting: Acting, critic_obs: jax.Array, config: PPOConfig) -> jax.Ar
 
 
 def collect(
-    env: Environment, batch: Any, acting: Acting, key: jax.Array, config: PPOConfig
-) -> tuple[Any, Rollout, dict[str, jax.Array]]:
+    env: Environment,
+    batch: Any,
+    held: jax.Array | None,
+    acting: Acting,
+    key: jax.Array,
+    config: PPOConfig,
+    *,
+    slices: int,
+    axis: Axis = None,
+    taught: bool = False,
+) -> tuple[Any, jax.Array | None, Rollout, dict[str, jax.Array]]:
     """Run `config.num_steps` steps.
 
+    Args:
+      held: (B, M) what the actor remembers, or None.
+      slices: into how many the environments here are divided.
+      axis: over which other devices run others.
+      taught: whether to note each sample's teacher.
+
     Returns:
-      The environments' last `BatchStep`; the rollout; () metrics: means over all steps,
-      and of each figure of finished episodes the mean over those ("episode/...", with
-      their number as "episode/count").
+      The environments' last `BatchStep`; what the actor remembers then; the rollout; ()
+      metrics: means over all steps, and of each figure of finished episodes the mean
+      over those ("episode/...", with their number as "episode/count").
     """
     actor = network.actor_network(config, env.action_size)
     std = network.policy_std(acting.params["raw_std"], config)
 
-    def step(batch: Any, key: jax.Array):
+    def step(carry: tuple[Any, jax.Array | None], key: jax.Array):
+        batch, held = carry
         seen = observed(acting, "actor", batch.obs["actor"], config)
-        mean = network.apply(actor, acting.params["actor"], seen)
-        action = mean + std * jax.random.normal(key, mean.shape)
+        mean, held = network.act(actor, acting.params["actor"], seen, held)
+        action = mean + std * normal(key, slices, mean.shape, axis)
         after = env.step(batch, action)
         done = after.terminated | after.truncated
+        if held is not None:
+            held = jnp.where(done[:, None], 0.0, held)
         finished = {
             name: jnp.sum(jnp.where(done, x, 0.0)) for name, x in after.episode.items()
         }
@@ -93,14 +121,17 @@ def collect(
             reward=after.reward,
             terminated=after.terminated,
             truncated=after.truncated,
+            teacher=env.teacher_of(batch) if taught else None,
+            held=None,
         )
         means = {name: jnp.mean(x) for name, x in after.metrics.items()}
-        return after, (rows, means, sums)
+        return (after, held), (rows, means, sums)
 
-    batch, (rollout, means, sums) = jax.lax.scan(
-        step, batch, jax.random.split(key, config.num_steps)
+    (batch, last), (rollout, means, sums) = jax.lax.scan(
+        step, (batch, held), jax.random.split(key, config.num_steps)
     )
-    return batch, rollout, _summary(means, sums)
+    rollout = replace(rollout, held=held)
+    return batch, last, rollout, _summary(means, sums, axis)
 
 
 def next_values(rollout: Rollout, last_value: jax.Array) -> jax.Array:
@@ -140,10 +171,10 @@ def _final_values(
 
 
 def _summary(
-    means: Mapping[str, jax.Array], sums: Mapping[str, jax.Array]
+    means: Mapping[str, jax.Array], sums: Mapping[str, jax.Array], axis: Axis
 ) -> dict[str, jax.Array]:
-    totals = {name: jnp.sum(x) for name, x in sums.items()}
+    totals = sum_over({name: jnp.sum(x) for name, x in sums.items()}, axis)
     count = totals.pop("count")
     episodes = {f"episode/{k}": v / count for k, v in totals.items()}
-    steps = {name: jnp.mean(x) for name, x in means.items()}
+    steps = mean_over({name: jnp.mean(x) for name, x in means.items()}, axis)
     return steps | episodes | {"episode/count": count}

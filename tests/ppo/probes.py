@@ -1,6 +1,6 @@
 """Environments so small that what PPO has to find is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -118,6 +118,9 @@ class Ring:
     length: int = 2
     fail: float = 0.0
     action_size: int = 2
+
+    def shard(self, count: int, axis: str) -> "Ring":
+        return replace(self, num_envs=self.num_envs // count)
 
     @property
     def observation_sizes(self) -> dict[str, int]:

@@ -1,0 +1,120 @@
+"""Spreading environments over devices does not change what is learnt."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mimicgym.errors import UserError
+from mimicgym.ppo import Learner
+from mimicgym.ppo.slices import normal, shuffled
+from tests.ppo.probes import Ring
+from tests.ppo.spread import CONFIG
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(which: str, out: Path, *devices: int, here: int = 4, **more: str):
+    """A process with `here` devices."""
+    flags = f"--xla_force_host_platform_device_count={here}"
+    command = [sys.executable, "-m", "tests.ppo.spread", which, str(out)]
+    return subprocess.Popen(
+        [*command, *map(str, devices)],
+        cwd=ROOT,
+        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"} | more,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(*processes: subprocess.Popen) -> None:
+    for process in processes:
+        _, errors = process.communicate(timeout=250)
+        assert process.returncode == 0, errors
+
+
+def same(a: Path, b: Path, *, tolerance: float) -> None:
+    """Every array of two learner states, and every metric of the last iteration.
+
+    tolerance is relative to the largest number of an array, and to 1.
+    """
+    one, other = np.load(a), np.load(b)
+    assert sorted(one.files) == sorted(other.files) and len(one.files) > 20
+    for name in one.files:
+        x, y = one[name], other[name]
+        assert x.shape == y.shape, name
+        if x.dtype.kind == "f" and x.size:
+            scale = max(1.0, np.nanmax(np.abs(x), initial=0.0))
+            np.testing.assert_allclose(
+                x / scale, y / scale, atol=tolerance, rtol=0, err_msg=name
+            )
+        else:
+            np.testing.assert_array_equal(x, y, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory) -> Path:
+    """What one process learns on 1, 2 and 4 devices."""
+    out = tmp_path_factory.mktemp("ring")
+    finish(start("ring", out, 1, 2, 4))
+    return out
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_several_devices_learn_what_one_does(ring, count):
+    """All that differs is in which order float32 sums are taken."""
+    same(ring / "1.npz", ring / f"{count}.npz", tolerance=5e-6)
+
+
+def test_two_processes_learn_what_one_does(ring, tmp_path):
+    """Over the loopback interface, two devices each."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    shared = {"COORDINATOR": f"localhost:{port}", "PROCESSES": "2"}
+    finish(
+        *(
+            start("ring", tmp_path, 4, here=2, PROCESS=str(i), **shared)
+            for i in range(2)
+        )
+    )
+    same(ring / "4.npz", tmp_path / "4.npz", tolerance=5e-6)
+
+
+def test_the_task_on_devices_learns_what_it_does_on_one(tmp_path):
+    """With adaptive sampling and a curriculum, which all devices must agree on. Small
+    differences grow in physics, so that only few steps are compared."""
+    finish(start("tracking", tmp_path, 1, 4))
+    same(tmp_path / "1.npz", tmp_path / "4.npz", tolerance=1e-4)
+
+
+def test_slices_draw_numbers_of_their_own_wherever_they_lie():
+    """Devices that are told apart by vmap's axis draw what one device draws."""
+    key = jax.random.key(3)
+    alone = normal(key, 8, (32, 2), None)
+    apart = jax.vmap(lambda _: normal(key, 2, (8, 2), "devices"), axis_name="devices")(
+        jnp.arange(4)
+    )
+    np.testing.assert_array_equal(apart.reshape(32, 2), alone)
+    assert len(np.unique(np.asarray(alone))) == 64
+    # Every sample once, and each part has as many of one slice as of another.
+    order = np.asarray(shuffled(key, 8, 6, 32, 3, None))
+    np.testing.assert_array_equal(np.sort(order.ravel()), np.arange(6 * 32))
+    slices = order % 32 // 4
+    for part in slices:
+        np.testing.assert_array_equal(np.bincount(part), np.full(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [(3, "8 slices can not be spread over 3"), (2, "devices is 2; here are 1")],
+)
+def test_what_can_not_be_spread_is_refused(devices, message):
+    with pytest.raises(UserError, match=message):
+        Learner(Ring(num_envs=32), CONFIG, devices=devices)

@@ -170,3 +170,60 @@ class Ring:
             terminated,
             truncated,
         )
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Three steps: a sign is shown, then nothing; reward is -(a - sign / 2)^2. Who does
+    not remember does best with 0 in the last two steps, which costs 0.25 each."""
+
+    num_envs: int = 64
+    action_size: int = 1
+    length: int = 3
+
+    @property
+    def observation_sizes(self) -> dict[str, int]:
+        return {"actor": 2, "critic": 2}
+
+    @property
+    def gated_sizes(self) -> dict[str, int]:
+        return {}
+
+    def _make(self, key, clock, obs, final_obs, reward, done) -> ProbeStep:
+        zeros = jnp.zeros(self.num_envs)
+        return ProbeStep(
+            obs={"actor": obs, "critic": obs},
+            final_obs={"actor": final_obs, "critic": final_obs},
+            reward=reward,
+            terminated=done,
+            truncated=jnp.zeros(self.num_envs, bool),
+            metrics={"error/none": zeros},
+            episode={"return": reward},
+            key=key,
+            clock=clock,
+        )
+
+    def _sign(self, key: jax.Array) -> jax.Array:
+        return jnp.where(jax.vmap(jax.random.bernoulli)(key), 1.0, -1.0)
+
+    def _observe(self, key: jax.Array, clock: jax.Array) -> jax.Array:
+        shown = jnp.where(clock == 0, self._sign(key), 0.0)
+        return jnp.stack([shown, clock.astype(jnp.float32)], axis=1)
+
+    def reset(self, keys: jax.Array) -> ProbeStep:
+        clock = jnp.zeros(self.num_envs, jnp.int32)
+        obs = self._observe(keys, clock)
+        no = jnp.zeros(self.num_envs, bool)
+        return self._make(keys, clock, obs, obs, jnp.zeros(self.num_envs), no)
+
+    def step(self, batch: ProbeStep, action: jax.Array) -> ProbeStep:
+        reward = -jnp.square(action[:, 0] - self._sign(batch.key) / 2)
+        clock = batch.clock + 1
+        done = clock >= self.length
+        final_obs = self._observe(batch.key, clock)
+        fresh = jax.vmap(lambda k: jax.random.split(k)[0])(batch.key)
+        key = jnp.where(done, fresh, batch.key)
+        clock = jnp.where(done, 0, clock)
+        return self._make(
+            key, clock, self._observe(key, clock), final_obs, reward, done
+        )

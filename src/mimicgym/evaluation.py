@@ -18,6 +18,7 @@ from mimicgym.envs.config import (
 )
 from mimicgym.envs.terms import Facts, link_pos_error_w
 from mimicgym.envs.tracking import State, TrackingEnv
+from mimicgym.ppo import Policy as TrainedPolicy
 
 Policy = Callable[[jax.Array], jax.Array]
 """From actor observations (N, D) to actions (N, A)."""
@@ -130,12 +131,13 @@ def _rollout(env: TrackingEnv, policy: Policy, steps: int) -> dict[str, jax.Arra
     batched = BatchedEnv(env, env.num_clips, autoreset="disabled")
 
     def body(carry, _):
-        batch, going = carry
-        batch = batched.step(batch, policy(batch.obs["actor"]))
+        batch, going, held = carry
+        action, held = _act(policy, batch.obs["actor"], held)
+        batch = batched.step(batch, action)
         alive = going & ~batch.terminated
         shown = jax.vmap(lambda state: _show(env, state))(batch.state)
         shown |= {k: batch.metrics[k] for k in batch.metrics if "termination/" in k}
-        return (batch, going & ~batch.done), shown | {"alive": alive}
+        return (batch, going & ~batch.done, held), shown | {"alive": alive}
 
     @jax.jit
     def run() -> dict[str, jax.Array]:
@@ -143,13 +145,27 @@ def _rollout(env: TrackingEnv, policy: Policy, steps: int) -> dict[str, jax.Arra
         batch = batched.reset_at(keys, clips, jnp.zeros_like(clips))
         start = jax.vmap(lambda state: _show(env, state))(batch.state)
         going = jnp.ones(env.num_clips, bool)
-        _, trace = jax.lax.scan(body, (batch, going), None, length=steps)
+        held = _start(policy, env.num_clips)
+        _, trace = jax.lax.scan(body, (batch, going, held), None, length=steps)
         return trace | {
             "start_qpos": start["qpos"],
             "start_reference_qpos": start["reference_qpos"],
         }
 
     return run()
+
+
+def _start(policy: Policy, rows: int) -> jax.Array | None:
+    """What a policy holds before the first step; None for one that only reacts."""
+    return policy.start(rows) if isinstance(policy, TrainedPolicy) else None
+
+
+def _act(
+    policy: Policy, obs: jax.Array, held: jax.Array | None
+) -> tuple[jax.Array, jax.Array | None]:
+    if isinstance(policy, TrainedPolicy):
+        return policy.act(obs, held)
+    return policy(obs), None
 
 
 def _show(env: TrackingEnv, state: State) -> dict[str, jax.Array]:

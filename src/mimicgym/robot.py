@@ -24,6 +24,7 @@ _LEG = ("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll")
 _WAIST = ("waist_yaw_joint", "waist_roll_joint", "waist_pitch_joint")
 _ARM = ("shoulder_pitch", "shoulder_roll", "shoulder_yaw", "elbow")
 _WRIST = ("wrist_roll", "wrist_pitch", "wrist_yaw")
+_OTHER_SIDE = {"left": "right", "right": "left"}
 
 
 def _side(side: str, parts: tuple[str, ...], suffix: str) -> tuple[str, ...]:
@@ -166,6 +167,12 @@ _SELF_PAIRS = (
     ("right_hand_collision", "head_collision"),
 )
 COLLISIONS = ("feet", "body", "full")
+
+
+def other_side(name: str) -> str:
+    """The joint or body on the other side; one in the middle is its own."""
+    side, _, rest = name.partition("_")
+    return f"{_OTHER_SIDE[side]}_{rest}" if side in _OTHER_SIDE else name
 
 
 def speed_limit_rad_s(joint: str) -> float:

@@ -3,14 +3,17 @@
 RUN/config.json        everything that was set, with versions
 RUN/metrics.jsonl      one line an iteration
 RUN/clips.jsonl        success and share of each clip, a line a checkpoint
-RUN/checkpoints/       see `ppo.checkpoint`
+RUN/evals.jsonl        scores of each clip, a line an evaluation
+RUN/checkpoints/       the newest, see `ppo.checkpoint`
+RUN/best/              the one that evaluated best
 RUN/report/            curves.png, clips.png, eval.json
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +26,43 @@ from mimicgym.errors import UserError
 from mimicgym.ppo import Checkpoints, Policy, PPOConfig
 from mimicgym.tasks import get_task
 
-_PACKAGES = ("mimicgym", "mujoco", "mujoco-mjx", "jax", "jaxlib", "flax", "optax")
+_PACKAGES = (
+    "mimicgym",
+    "mujoco",
+    "mujoco-mjx",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "orbax-checkpoint",
+)
+# What config.json holds beside the configuration.
+_BESIDE = ("versions", "started")
+_LOGS = ("metrics.jsonl", "clips.jsonl", "evals.jsonl")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What is saved and judged while a run goes on. It does not change what is
+    learnt."""
+
+    checkpoint_every: int = 100
+    """Iterations from one checkpoint to the next. One is also saved at the end."""
+    keep: int = 3
+    """How many checkpoints are kept, the newest; the best by evaluation is kept beside
+    them."""
+    eval_every: int = 0
+    """Iterations from one evaluation to the next, 0 for one at the end alone. Each clip
+    is tried once from its first frame, without noise."""
+
+    def check(self) -> None:
+        """`UserError` for a value that can not be used."""
+        for name, least in (("checkpoint_every", 1), ("keep", 1), ("eval_every", 0)):
+            if getattr(self, name) < least:
+                raise UserError(
+                    f"training.{name} is {getattr(self, name)}; at least {least}"
+                )
 
 
 @dataclass(frozen=True)
@@ -34,6 +73,9 @@ class RunConfig:
       preset: the name that `env` and `ppo` started from.
       num_envs: environments in parallel.
       seed: of the whole run.
+      teachers: run folders of the policies to imitate, each FOLDER or NAME=FOLDER; see
+        `mimicgym.teaching`.
+      devices: over how many the environments are spread; 0 for all there are.
     """
 
     preset: str
@@ -41,6 +83,8 @@ class RunConfig:
     ppo: PPOConfig
     num_envs: int
     seed: int
+    teachers: tuple[str, ...] = ()
+    devices: int = 1
 
 
 def run_config(
@@ -90,9 +134,9 @@ class RunFolder:
             path = Path("runs") / f"{datetime.now():%Y%m%d_%H%M%S}_{clip}"
         cls.check_free(path)
         path.mkdir(parents=True, exist_ok=True)
-        versions = {name: metadata.version(name) for name in _PACKAGES}
-        data = to_dict(config) | {"versions": versions}
-        (path / "config.json").write_text(json.dumps(data, indent=2) + "\n")
+        started = datetime.now().astimezone().isoformat(timespec="seconds")
+        data = to_dict(config) | {"versions": versions(), "started": started}
+        _replace(path / "config.json", json.dumps(data, indent=2) + "\n")
         return cls(path)
 
     @staticmethod
@@ -116,52 +160,129 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
     def report(self) -> Path:
         return self.path / "report"
 
     def config(self) -> RunConfig:
         """The configuration that the run was started with."""
+        data = {k: v for k, v in self._stored().items() if k not in _BESIDE}
+        try:
+            return from_dict(RunConfig, data)
+        except (TypeError, UserError) as error:
+            raise UserError(f"{self.path / 'config.json'}: {error}") from error
+
+    @property
+    def started(self) -> datetime:
+        """When the run began; for old ones, when its configuration was written."""
+        text = self._stored().get("started")
+        if text is not None:
+            return datetime.fromisoformat(text)
+        return datetime.fromtimestamp((self.path / "config.json").stat().st_mtime)
+
+    def _stored(self) -> dict[str, Any]:
         file = self.path / "config.json"
         try:
             data = json.loads(file.read_text())
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise UserError(f"{file} is no JSON: {error}") from error
-        data.pop("versions", None)
-        try:
-            return from_dict(RunConfig, data)
-        except UserError as error:
-            raise UserError(f"{file}: {error}") from error
+        if not isinstance(data, dict):
+            raise UserError(f"{file} holds no settings")
+        return data
 
     def log(self, metrics: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+        self._append("metrics.jsonl", metrics)
 
     def log_clips(self, iteration: int, clips: Sequence[Mapping[str, Any]]) -> None:
         """Append what is known of each clip to clips.jsonl."""
-        with (self.path / "clips.jsonl").open("a") as file:
-            file.write(json.dumps({"iteration": iteration, "clips": clips}) + "\n")
+        self._append("clips.jsonl", {"iteration": iteration, "clips": clips})
+
+    def log_evaluation(self, iteration: int, scores: Mapping[str, Any]) -> None:
+        """Append an evaluation's scores to evals.jsonl."""
+        self._append("evals.jsonl", {"iteration": iteration, **scores})
+
+    def _append(self, name: str, line: Mapping[str, Any]) -> None:
+        with (self.path / name).open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl, oldest first."""
-        file = self.path / "metrics.jsonl"
+        return self._lines("metrics.jsonl")
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """All lines of evals.jsonl, oldest first."""
+        return self._lines("evals.jsonl")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        file = self.path / name
         if not file.exists():
             return []
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        lines = file.read_text().split("\n")
+        # Behind the last line's end there is nothing, or what was being written when
+        # the run was killed.
+        try:
+            return [json.loads(line) for line in lines[:-1]]
+        except ValueError as error:
+            raise UserError(f"{file} is damaged: {error}") from error
 
     def forget_after(self, iteration: int) -> None:
         """Drop what was logged past a checkpoint from which the run goes on."""
-        for name in ("metrics.jsonl", "clips.jsonl"):
-            file = self.path / name
-            if file.exists():
-                lines = [json.loads(line) for line in file.read_text().splitlines()]
-                kept = [line for line in lines if line["iteration"] <= iteration]
-                file.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        for name in _LOGS:
+            if (self.path / name).exists():
+                kept = [x for x in self._lines(name) if x["iteration"] <= iteration]
+                text = "".join(json.dumps(line) + "\n" for line in kept)
+                _replace(self.path / name, text)
+
+    def pick(self, which: str | int = "latest") -> tuple[Checkpoints, int]:
+        """One of the run's checkpoints: where it is, and its iteration.
+
+        Args:
+          which: "latest", "best" by evaluation, or an iteration.
+
+        Raises:
+          UserError: there is no such checkpoint; it names those there are.
+        """
+        newest, best = Checkpoints(self.checkpoints), Checkpoints(self.best)
+        if which == "latest":
+            return newest, newest.latest()
+        if which == "best":
+            if not best.all():
+                raise UserError(f"{self.path} has no best checkpoint: none was judged")
+            return best, best.latest()
+        for checkpoints in (newest, best):
+            if str(which) in map(str, checkpoints.all()):
+                return checkpoints, int(which)
+        known = ["latest", *(["best"] if best.all() else [])]
+        iterations = sorted({*newest.all(), *best.all()})
+        raise UserError(
+            f"{self.path} has no checkpoint {which!r}; choose from"
+            f" {', '.join([*known, *map(str, iterations)])}"
+        )
 
 
-def load_policy(path: str | Path) -> Policy:
-    """The newest policy of a run folder: call it with actor observations (..., D)."""
+def versions() -> dict[str, str]:
+    """The versions of packages that results depend on."""
+    return {name: metadata.version(name) for name in _PACKAGES}
+
+
+def load_policy(path: str | Path, which: str | int = "latest") -> Policy:
+    """The policy of a run folder: call it with actor observations (..., D).
+
+    which: "latest", "best" by evaluation, or an iteration of which there is a
+    checkpoint.
+    """
     folder = RunFolder.open(Path(path))
     config = folder.config()
-    checkpoints = Checkpoints(folder.checkpoints)
-    return checkpoints.policy(checkpoints.latest(), config.ppo, robot=config.env.robot)
+    checkpoints, iteration = folder.pick(which)
+    return checkpoints.policy(iteration, config.ppo, robot=config.env.robot)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file so that it is the old one or the new one whenever it is looked at."""
+    beside = file.with_name(file.name + ".new")
+    beside.write_text(text)
+    os.replace(beside, file)

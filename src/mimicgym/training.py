@@ -21,6 +21,7 @@ from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner
 from mimicgym.report import plot_clips, plot_curves
 from mimicgym.run import RunConfig, RunFolder
+from mimicgym.teaching import load_teachers, taught_config
 
 CHECKPOINT_EVERY = 100
 
@@ -67,8 +68,13 @@ def train(
     else:
         # Said now, and not after minutes of compiling.
         RunFolder.check_free(out)
-    env = make_env(config.env)
-    learner = Learner(BatchedEnv(env, config.num_envs), config.ppo)
+    env = make_env(taught_config(config.env, config.teachers))
+    learner = Learner(
+        BatchedEnv(env, config.num_envs),
+        config.ppo,
+        teachers=load_teachers(env, config.teachers) if config.teachers else (),
+        devices=config.devices or jax.device_count(),
+    )
     state = learner.init(jax.random.key(config.seed))
     if resume is None:
         folder = RunFolder.create(out, config)
@@ -123,7 +129,8 @@ def clip_report(env: TrackingEnv, state: LearnerState) -> list[dict[str, Any]]:
     """For each clip, in JSON types: how many outcomes are remembered, the share of
     successes among them, how often the clip is drawn now, and for each second the share
     of passes through it that are survived. None where nothing is known."""
-    sampler, past = env.sampler, state.batch.sampler
+    # On the host first: the arrays may lie on many devices.
+    sampler, past = env.sampler, jax.device_get(state.batch.sampler)
     rate, share, survival, count = jax.device_get(
         (
             past.success_rate,

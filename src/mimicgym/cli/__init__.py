@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "train": "train a policy on a motion",
+    "pipeline": "run several trainings in a row, from one file",
     "eval": "measure how well a trained policy tracks its motions",
     "play": "show a trained policy: a video, a picture strip or a window",
     "motion": "list, show, check, convert and retarget motion clips",

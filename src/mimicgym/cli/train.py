@@ -55,6 +55,11 @@ class TrainArgs:
     """Stop after this much training, without compiling. 10 if nothing is said."""
     seed: int = 0
     """Of the whole run."""
+    teachers: tuple[str, ...] = ()
+    """Run folders of policies to imitate (FOLDER or NAME=FOLDER), with ppo.bc-coef as
+    their share in the loss. Clips name theirs; see env.motion.teacher."""
+    devices: int = 1
+    """GPUs or TPUs over which the environments are spread; 0 for all."""
     out: Path | None = None
     """Folder of the run; runs/DATE_CLIP by default."""
     resume: Path | None = None
@@ -193,7 +198,9 @@ def run_config(args: TrainArgs) -> RunConfig:
     num_envs = args.num_envs
     if num_envs is None:
         num_envs = get_task(args.learner or args.preset).preset.num_envs
-    return RunConfig(args.preset, env, args.ppo, num_envs, args.seed)
+    return RunConfig(
+        args.preset, env, args.ppo, num_envs, args.seed, args.teachers, args.devices
+    )
 
 
 def _resumed_config(

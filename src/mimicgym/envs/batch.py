@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from mimicgym.envs.curriculum import Curriculum, CurriculumState
@@ -104,6 +105,10 @@ class BatchedEnv:
             max_episode_steps=self.max_episode_steps,
             axis=axis,
         )
+
+    def mirrors(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        """See `TrackingEnv.mirrors`."""
+        return self.env.mirrors()
 
     def teacher_of(self, batch: BatchState) -> jax.Array:
         """(B,) int32 the teacher of each row's clip; -1 for none."""

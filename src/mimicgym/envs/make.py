@@ -74,7 +74,7 @@ def make_env(
             raise UserError("motion.clips is empty; name at least one clip or file")
         library = library_of(config)
     terrains = [entry.terrain for entry in library.entries]
-    ground, field = make_ground(config.terrain, terrains)
+    ground, field = make_ground(config.terrain, terrains, library.motions)
     model = build_model(
         robot,
         collisions=physics.collisions,
@@ -102,6 +102,6 @@ def make_env(
         ground=["none" if terrain else config.motion.ground for terrain in terrains],
         weights=library.weights,
         terrains=[own_terrain(config.terrain, terrain) for terrain in terrains],
-        teachers=[entry.teacher for entry in library.entries],
+        teachers=[entry.teacher or config.motion.teacher for entry in library.entries],
     )
     return TrackingEnv(config, reference, engine, ground)

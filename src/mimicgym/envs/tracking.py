@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from mimicgym.envs.actuation import Actuation, Actuators
@@ -19,7 +20,8 @@ from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.control import Control
 from mimicgym.envs.disturbance import Disturbance, Disturbances
 from mimicgym.envs.ground import Ground, flat_ground
-from mimicgym.envs.observation import Observer, Row, Senses
+from mimicgym.envs.mirror import Sides
+from mimicgym.envs.observation import Observer, Row, Senses, group_images
 from mimicgym.envs.randomization import Randomizer
 from mimicgym.envs.reward import Rewards
 from mimicgym.envs.sampling import Sampler, SamplerState
@@ -145,7 +147,8 @@ class TrackingEnv:
         clip_id = clip_id if clip is None else jnp.asarray(clip, jnp.int32)
         if frame is not None:
             start = jnp.asarray(frame, jnp.int32)
-        origin_w = self.ground.origin(keys[9], clip_id) + self._starts.origin(keys[2])
+        shift_w = self._starts.origin(keys[2])
+        origin_w = self.ground.origin(keys[9], clip_id, shift_w)
         ref = self.reference_at(clip_id, start, origin_w)
         qpos, qvel = self._starts.state(keys[3], ref)
         fields = self.randomizer.draw(keys[4])
@@ -307,6 +310,17 @@ class TrackingEnv:
 
         shapes = jax.eval_shape(offered, jax.random.key(0))
         return self.observer.layout(shapes | constants)
+
+    def mirrors(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        """What a mirror makes of each observation group and of "action": where each
+        number comes from (D,) int32, and its sign (D,) float32.
+
+        Raises:
+          UserError: the robot, its default pose or a term has no mirror image.
+        """
+        sides = Sides.of(self.engine.model, self.config)
+        groups = group_images(self.observation_layout(), sides)
+        return groups | {"action": sides.joints}
 
     def _gated_sizes(self) -> dict[str, int]:
         if not any(self.observer.gated.values()):

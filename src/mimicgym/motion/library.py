@@ -13,7 +13,8 @@ import yaml
 from mimicgym.errors import MotionError, unknown_message
 from mimicgym.motion.clip import Finding, Motion
 from mimicgym.motion.edit import trim
-from mimicgym.motion.load import clip_specs, load_motion, split_entry
+from mimicgym.motion.load import clip_specs, load_motion, read_motion, split_entry
+from mimicgym.motion.scenes import FOLDER_SCENE, is_scene, located, on_its_ground
 
 SUFFIXES = (".npz", ".csv", ".pkl", ".h5", ".hdf5", ".motion")
 _YAML = (".yaml", ".yml")
@@ -26,7 +27,7 @@ _VIDEOMIMIC = {
 }
 _VIDEOMIMIC_FILES = {
     "human_video_data_pattern": "retarget_poses_g1.h5",
-    "human_video_terrain_pattern": "background_mesh.obj",
+    "human_video_terrain_pattern": FOLDER_SCENE,
 }
 
 
@@ -63,8 +64,8 @@ class Library:
 
     Attributes:
       entries: what was asked for; those of skipped files are left out.
-      motions: a clip for each entry. Entries that want the same part of the same
-        content share one `qpos`.
+      motions: a clip for each entry, with the entry's `terrain`. Entries that want the
+        same part of the same content share one `qpos`.
       skipped: a message for each file that could not be used.
     """
 
@@ -80,12 +81,12 @@ class Library:
     @property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
         """What was noticed about clips, with their names."""
-        found = [(m.name, f) for m in _distinct(self.motions) for f in m.findings]
-        for entry, motion in zip(self.entries, self.motions, strict=True):
-            if entry.teacher:
-                text = f"its teacher {entry.teacher} is not used: there is none yet"
-                found.append((motion.name, Finding("teacher", "note", text)))
-        return tuple(found)
+        told: dict[tuple[int, Finding], tuple[str, Finding]] = {}
+        for motion in self.motions:
+            for finding in motion.findings:
+                # Shared content is told of once.
+                told.setdefault((id(motion.qpos), finding), (motion.name, finding))
+        return tuple(told.values())
 
     @property
     def duration_s(self) -> float:
@@ -137,8 +138,7 @@ def load_library(
                 raise
             skipped.append(str(error))
             continue
-        # The list's word goes before that of the clip itself.
-        entries.append(replace(entry, terrain=entry.terrain or motion.terrain))
+        entries.append(replace(entry, terrain=motion.terrain))
         motions.append(motion)
     if not motions:
         reason = f"; the first of {len(skipped)}: {skipped[0]}" if skipped else ""
@@ -156,7 +156,7 @@ def _read(
     told = entry.fps or fps, entry.quat_order or quat_order
     content = (_digest(path), part, *told)
     if content not in read:
-        read[content] = load_motion(entry.clip, fps=told[0], quat_order=told[1])
+        read[content] = read_motion(entry.clip, fps=told[0], quat_order=told[1])
     window = (content, entry.start_s, entry.end_s)
     if window not in read:
         read[window] = trim(read[content], entry.start_s, entry.end_s)
@@ -164,7 +164,11 @@ def _read(
     name = entry.name
     if not name and path != split_entry(motion.path)[0]:
         name = part or path.stem  # another file of the same content
-    return replace(motion, name=name) if name else motion
+    motion = replace(motion, name=name) if name else motion
+    # The list's word goes before that of the clip itself.
+    if entry.terrain:
+        return replace(motion, terrain=entry.terrain)
+    return on_its_ground(motion, path)
 
 
 def _digest(path: Path) -> bytes | str:
@@ -184,7 +188,8 @@ def _expand_one(spec: str, entry: ClipEntry) -> list[ClipEntry]:
     if path.suffix in _YAML:
         return _read_list(path)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
+        files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
+        found = [file for file in files if not is_scene(file)]
         if not found:
             raise MotionError(
                 f"{path}: the folder has no motion files ({', '.join(SUFFIXES)})"
@@ -192,6 +197,7 @@ def _expand_one(spec: str, entry: ClipEntry) -> list[ClipEntry]:
         return [replace(entry, clip=str(p)) for p in found]
     if any(c in spec.partition("#")[0] for c in _PATTERN) and not path.exists():
         matches = sorted(glob.glob(str(path), recursive=True))
+        matches = [match for match in matches if not is_scene(Path(match))]
         if not matches:
             raise MotionError(f"{spec}: matches no file")
         return [replace(entry, clip=match) for match in matches]
@@ -211,11 +217,19 @@ def _read_list(path: Path) -> list[ClipEntry]:
         raise MotionError(f"{path}: a list of clips is needed, or one under 'clips'")
     entries: list[ClipEntry] = []
     for number, item in enumerate(items, 1):
-        entries += _item(f"{path}: item {number}", path.parent, item)
+        entries += read_item(f"{path}: item {number}", path.parent, item)
     return entries
 
 
-def _item(at: str, folder: Path, item: Any) -> list[ClipEntry]:
+def read_item(at: str, folder: Path, item: Any) -> list[ClipEntry]:
+    """What an item of a list stands for.
+
+    Args:
+      at: what errors call the item.
+      folder: what paths are relative to.
+      item: a clip, or a mapping of keys. If its clip is a list in turn, what the item
+        says goes before what that list says.
+    """
     if isinstance(item, str):
         item = {"clip": item}
     if not isinstance(item, Mapping):
@@ -240,9 +254,10 @@ def _item(at: str, folder: Path, item: Any) -> list[ClipEntry]:
     frames = {key: values.pop(f"{key}_frame", None) for key in ("start", "end")}
     entry = ClipEntry(**values)
     _check(at, entry)
-    entry = replace(entry, terrain=_terrain(folder, entry.terrain))
+    entry = replace(entry, terrain=located(folder, entry.terrain))
+    given = {key: getattr(entry, key) for key in values if key != "clip"}
     found = _expand_one(_located(folder, entry.clip), entry)
-    return [_with_frames(at, e, frames) for e in found]
+    return [_with_frames(at, replace(e, **given), frames) for e in found]
 
 
 def _with_frames(at: str, entry: ClipEntry, frames: dict[str, Any]) -> ClipEntry:
@@ -265,14 +280,6 @@ def _located(folder: Path, clip: str) -> str:
     beside = folder / os.path.expanduser(clip)
     there = (folder / os.path.expanduser(file)).exists()
     return str(beside) if there or any(c in file for c in _PATTERN) else clip
-
-
-def _terrain(folder: Path, terrain: str) -> str:
-    """A ground that is a file beside the list, perhaps with settings after a colon."""
-    for file in (terrain, terrain.rpartition(":")[0]):
-        if file and (folder / os.path.expanduser(file)).is_file():
-            return str(folder / os.path.expanduser(terrain))
-    return terrain
 
 
 def _check(at: str, entry: ClipEntry) -> None:

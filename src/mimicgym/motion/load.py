@@ -16,6 +16,7 @@ from mimicgym.motion.reader import (
     Writer,
     probe,
 )
+from mimicgym.motion.scenes import on_its_ground
 
 ALL_ENTRIES = "*"
 
@@ -26,7 +27,8 @@ def load_motion(
     fps: float | None = None,
     quat_order: str | None = None,
 ) -> Motion:
-    """Load one clip and check it.
+    """Load one clip and check it. Its ground may be a file beside it, see
+    `motion.scenes`.
 
     Args:
       spec: the name of an embedded clip, such as "wave", or the path of a file, whose
@@ -40,6 +42,17 @@ def load_motion(
       MotionError: no such clip or file, a file that no reader knows, is damaged or
         incomplete, or holds a clip that can not be used (see `validate`).
     """
+    motion = read_motion(spec, fps=fps, quat_order=quat_order)
+    return on_its_ground(motion, split_entry(spec)[0])
+
+
+def read_motion(
+    spec: str | os.PathLike[str],
+    *,
+    fps: float | None = None,
+    quat_order: str | None = None,
+) -> Motion:
+    """`load_motion` without a look at what lies beside the file."""
     _check_options(spec, fps, quat_order)
     path, entry = split_entry(spec)
     found = probe(path)

@@ -4,6 +4,7 @@ from mimicgym.ppo.checkpoint import Checkpoints
 from mimicgym.ppo.config import PPO_PRESETS, LearnerPreset, PPOConfig, ppo_preset
 from mimicgym.ppo.learner import Learner, LearnerState
 from mimicgym.ppo.policy import Policy, policy_of
+from mimicgym.ppo.teachers import Teacher
 from mimicgym.ppo.train import Progress, train
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "PPOConfig",
     "Policy",
     "Progress",
+    "Teacher",
     "policy_of",
     "ppo_preset",
     "train",

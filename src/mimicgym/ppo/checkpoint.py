@@ -1,8 +1,4 @@
-"""Checkpoints with orbax: the whole learner, the bare policy, and what they belong to.
-
-Each is written under another name first and renamed when it is complete, so that one
-that exists is whole.
-"""
+"""Checkpoints with orbax: the whole learner, the bare policy, and what they belong to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,67 +6,45 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from mimicgym.errors import UserError
 from mimicgym.ppo import network
 from mimicgym.ppo.config import PPOConfig
-from mimicgym.ppo.learner import LearnerState
 from mimicgym.ppo.normalize import init_stats
-from mimicgym.ppo.policy import Policy, policy_of
+from mimicgym.ppo.policy import Policy
+from mimicgym.ppo.state import LearnerState
+from mimicgym.ppo.writer import CheckpointWriter, with_keys, without_keys
 
 KEEP = 3
 
 
 class Checkpoints:
-    """The checkpoints in one folder, by iteration."""
+    """The checkpoints in one folder, by iteration. See `CheckpointWriter` for writing
+    them beside a training."""
 
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
 
     def save(self, state: LearnerState, config: PPOConfig, meta: dict[str, Any]) -> int:
-        """Write a checkpoint and return its iteration.
+        """Write a checkpoint, wait for it and return its iteration. The newest `KEEP`
+        are kept. Arguments as of `CheckpointWriter.save`."""
+        with CheckpointWriter(self.folder, KEEP) as writer:
+            return writer.save(state, config, meta)
 
-        Args:
-          meta: JSON types that say what the policy is for; "observation_sizes",
-            "gated_sizes" and "action_size" are added.
-        """
-        iteration = int(state.iteration)
-        policy = policy_of(state, config)
-        sizes = {k: int(v.mean.shape[0]) for k, v in state.obs_stats.items()}
-        full = meta | {
-            "observation_sizes": sizes,
-            "action_size": policy.action_size,
-            "gated_sizes": {
-                group: network.gated_size(state.params[group])
-                for group in ("actor", "critic")
-            },
-            "iteration": iteration,
-        }
+    def all(self) -> tuple[int, ...]:
+        """Iterations of all that are whole, oldest first."""
+        if not self.folder.is_dir():
+            return ()
         with self._manager() as manager:
-            if iteration not in manager.all_steps():
-                manager.save(
-                    iteration,
-                    args=ocp.args.Composite(
-                        learner=ocp.args.StandardSave(_without_keys(state)),
-                        policy=ocp.args.StandardSave(
-                            {"params": policy.params, "stats": policy.stats}
-                        ),
-                        meta=ocp.args.JsonSave(full),
-                    ),
-                )
-                manager.wait_until_finished()
-        return iteration
+            return tuple(sorted(manager.all_steps()))
 
     def latest(self) -> int:
         """Iteration of the newest checkpoint; `UserError` where there is none."""
-        if self.folder.is_dir():
-            with self._manager() as manager:
-                step = manager.latest_step()
-            if step is not None:
-                return step
-        raise UserError(f"{self.folder} holds no checkpoint")
+        found = self.all()
+        if not found:
+            raise UserError(f"{self.folder} holds no checkpoint")
+        return found[-1]
 
     def meta(self, iteration: int) -> dict[str, Any]:
         """What a checkpoint belongs to."""
@@ -88,8 +62,8 @@ class Checkpoints:
         self._check(
             iteration, observation_sizes=sizes, action_size=action_size, **belongs
         )
-        plain = _without_keys(template)
-        return _with_keys(self._read_arrays(iteration, "learner", plain), template)
+        plain = without_keys(template)
+        return with_keys(self._read_arrays(iteration, "learner", plain), template)
 
     def policy(self, iteration: int, config: PPOConfig, **belongs: Any) -> Policy:
         """The bare policy. belongs: entries that its meta must have."""
@@ -104,6 +78,11 @@ class Checkpoints:
                 )["actor"],
                 "stats": init_stats(sizes["actor"]),
             }
+        )
+        # Not on the devices that it was saved from, which may not be there.
+        here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        template = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), template
         )
         restored = self._read_arrays(iteration, "policy", template)
         return Policy(restored["params"], restored["stats"], config, action_size)
@@ -154,9 +133,7 @@ class Checkpoints:
     def _manager(self) -> ocp.CheckpointManager:
         return ocp.CheckpointManager(
             self.folder,
-            options=ocp.CheckpointManagerOptions(
-                max_to_keep=KEEP, enable_async_checkpointing=False
-            ),
+            options=ocp.CheckpointManagerOptions(read_only=True),
             item_handlers={
                 "learner": ocp.StandardCheckpointHandler(),
                 "policy": ocp.StandardCheckpointHandler(),
@@ -171,24 +148,3 @@ def _shapes(tree: Any) -> dict[str, str]:
         jax.tree_util.keystr(path, simple=True, separator="."): f"{x.dtype}{x.shape}"
         for path, x in jax.tree_util.tree_leaves_with_path(tree)
     }
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-
-
-def _without_keys(tree: Any) -> Any:
-    """Typed random keys as the numbers they hold, which is what can be stored."""
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
-
-
-def _with_keys(tree: Any, template: Any) -> Any:
-    return jax.tree.map(
-        lambda x, like: (
-            jax.random.wrap_key_data(x, impl=jax.random.key_impl(like))
-            if _is_key(like)
-            else x
-        ),
-        tree,
-        template,
-    )

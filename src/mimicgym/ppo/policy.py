@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 from mimicgym.errors import UserError
@@ -49,9 +50,11 @@ class Policy:
 def policy_of(state: LearnerState, config: PPOConfig) -> Policy:
     """The policy that a learner has arrived at.
 
-    Its arrays are copies: the learner's next iteration reuses the memory of its own.
+    Its arrays are copies, on one device: the learner's next iteration reuses the memory
+    of its own.
     """
     params, stats = jax.tree.map(
-        lambda x: x.copy(), (state.params["actor"], state.obs_stats["actor"])
+        lambda x: jnp.array(jax.device_get(x)),
+        (state.params["actor"], state.obs_stats["actor"]),
     )
     return Policy(params, stats, config, state.params["raw_std"].shape[0])

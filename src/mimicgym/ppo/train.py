@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ class Progress:
     Attributes:
       iteration: how many have been done, since the run's beginning.
       env_steps: environment steps since then.
-      seconds: training time of this call, without the first iteration's compilation.
+      seconds: training time of this call, without the first iteration's compilation and
+        without what is done at rests.
       compile_s: time that compiling took.
       metrics: figures of the iteration; None for those that had nothing to average.
     """
@@ -38,19 +40,22 @@ def train(
     *,
     iterations: int | None = None,
     seconds: float | None = None,
-    on_iteration: Callable[[Progress, Callable[[], LearnerState]], None] | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    on_iteration: Callable[[Progress, LearnerState | None], None] | None = None,
+    rests: Callable[[int], bool] = lambda iteration: False,
+    should_stop: Callable[[], bool] | None = None,
 ) -> LearnerState:
     """Iterate until `iterations` are done in all or `seconds` of training have passed.
 
     Metrics are read one iteration late, so that the device has the next iteration to
-    work on while the host looks at the last.
+    work on while the host looks at the last. Only at rests it waits for the host.
 
     Args:
       iterations: to reach, counted from the run's beginning.
-      seconds: of training in this call; compiling does not count.
-      on_iteration: called once for each iteration, with a function that gives the
-        newest state (to save it; the state must not be kept over the next iteration).
+      seconds: of training in this call; compiling and rests do not count.
+      on_iteration: called once for each iteration, in order; at rests with the state
+        that the iteration led to (its memory is the next one's: copy what is to be
+        kept), elsewhere with None.
+      rests: whether to rest after that iteration.
       should_stop: asked before each iteration.
 
     Returns:
@@ -60,7 +65,7 @@ def train(
       UserError: the reward, the loss or its gradient is no longer finite; on_iteration
         is not called for such an iteration.
     """
-    if iterations is None and seconds is None:
+    if iterations is None and seconds is None and should_stop is None:
         raise UserError("nothing says when to stop: give iterations or seconds")
     done = int(state.iteration)
     if iterations is not None and iterations <= done:
@@ -70,23 +75,24 @@ def train(
     waiting: tuple[int, dict[str, Any]] | None = None
     clock = _Clock(learner.steps_per_iteration)
 
-    def report(pending: tuple[int, dict[str, Any]]) -> None:
+    def report(pending: tuple[int, dict[str, Any]], rest: LearnerState | None) -> None:
         number, device_metrics = pending
         metrics = {k: _number(v) for k, v in jax.device_get(device_metrics).items()}
         _refuse_divergence(number, metrics)
         clock.tick()
-        if on_iteration is not None:
-            progress = Progress(
-                iteration=number,
-                env_steps=number * learner.steps_per_iteration,
-                seconds=clock.seconds,
-                compile_s=clock.compile_s,
-                steps_per_s=clock.steps_per_s,
-                metrics=metrics,
-            )
-            on_iteration(progress, lambda: state)
+        if on_iteration is None:
+            return
+        progress = Progress(
+            iteration=number,
+            env_steps=number * learner.steps_per_iteration,
+            seconds=clock.seconds,
+            compile_s=clock.compile_s,
+            steps_per_s=clock.steps_per_s,
+            metrics=metrics,
+        )
+        on_iteration(progress, rest)
 
-    while not should_stop():
+    while should_stop is None or not should_stop():
         if iterations is not None and done >= iterations:
             break
         if seconds is not None and clock.seconds >= seconds:
@@ -94,10 +100,16 @@ def train(
         state, metrics = learner.iterate(state)
         done += 1
         if waiting is not None:
-            report(waiting)
+            report(waiting, None)
         waiting = (done, metrics)
+        if rests(done):
+            # Waiting for the device is training; what follows is not.
+            state = jax.block_until_ready(state)
+            with clock.resting():
+                report(waiting, state)
+            waiting = None
     if waiting is not None:
-        report(waiting)
+        report(waiting, None)
     return jax.block_until_ready(state)
 
 
@@ -117,6 +129,16 @@ class _Clock:
             self.first = self.last
         else:
             self.count += 1
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Time in it does not count, from the tick on."""
+        yield
+        assert self.first is not None
+        away = time.perf_counter() - self.last
+        self.began += away
+        self.first += away
+        self.last += away
 
     @property
     def compile_s(self) -> float:

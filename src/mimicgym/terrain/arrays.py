@@ -12,7 +12,7 @@ from mimicgym.terrain.arguments import MAX_MEGABYTES
 from mimicgym.terrain.field import HeightField, height_field
 from mimicgym.terrain.scene_file import require_file
 
-_KEYS = ("height_m", "cell_m", "origin_xy")
+HEIGHT_KEYS = ("height_m", "cell_m", "origin_xy")
 _DAMAGE = (
     OSError,
     ValueError,
@@ -63,11 +63,11 @@ def field_from_npz(
         raise UserError(f"{path}: is no .npz file")
     try:
         with np.load(path, allow_pickle=False) as file:
-            values = {key: file[key] for key in _KEYS if key in file}
+            values = {key: file[key] for key in HEIGHT_KEYS if key in file}
             found = ", ".join(file.files) or "none"
     except _DAMAGE as error:
         raise UserError(f"{path}: can not be read as .npz: {error}") from error
-    for key in _KEYS[:2]:
+    for key in HEIGHT_KEYS[:2]:
         if key not in values:
             raise UserError(f"{path}: lacks {key}; found {found}")
     cell_m = values["cell_m"]
@@ -92,11 +92,12 @@ def save_field(field: HeightField, path: str | os.PathLike[str]) -> None:
     if path.suffix != ".npz":
         raise UserError(f"{path}: height fields are saved as .npz")
     try:
-        np.savez_compressed(
-            path,
-            height_m=field.height_m,
-            cell_m=np.float64(field.cell_m),
-            origin_xy=field.origin_xy,
-        )
+        np.savez_compressed(path, allow_pickle=False, **field_arrays(field))
     except OSError as error:
         raise UserError(f"{path}: can not be written: {error.strerror}") from error
+
+
+def field_arrays(field: HeightField) -> dict[str, np.ndarray]:
+    """What `field_from_npz` reads, by name."""
+    values = field.height_m, np.float64(field.cell_m), field.origin_xy
+    return {k: np.asarray(v) for k, v in zip(HEIGHT_KEYS, values, strict=True)}

@@ -85,6 +85,25 @@ def terrain_from_spec(text: str, max_megabytes: float = MAX_MEGABYTES) -> Height
     return read(path, max_megabytes=max_megabytes, **given)
 
 
+def with_seeds(text: str, count: int) -> tuple[str, ...]:
+    """A ground of chance with its seed and with the next ones, `count` in all; any
+    other ground alone, as it is.
+
+    Raises:
+      UserError: its seed is no whole number.
+    """
+    head, settings = _split(text)
+    if head not in generators or "seed" not in {
+        field.name for field in fields(generators.parameters(head))
+    }:
+        return (text,)
+    first = settings.get("seed", 0)
+    if not isinstance(first, int) or isinstance(first, bool):
+        raise UserError(f"{text}: seed is {first!r}; a whole number is needed")
+    others = "".join(f",{k}={v}" for k, v in settings.items() if k != "seed")
+    return tuple(f"{head}:seed={first + i}{others}" for i in range(count))
+
+
 def _mesh(path: Path, **options: Any) -> HeightField:
     return field_from_mesh(path, **options)[0]
 

@@ -10,6 +10,7 @@ from mimicgym.cli.motion.convert import ConvertArgs, convert_file
 from mimicgym.cli.motion.listing import InfoArgs, ListArgs, list_embedded, show_info
 from mimicgym.cli.motion.plot import PlotArgs, plot_clips
 from mimicgym.cli.motion.retarget import RetargetArgs, retarget_person
+from mimicgym.cli.motion.terrain import TerrainArgs, estimate_terrain
 from mimicgym.cli.motion.view import ViewArgs, view_clip
 from mimicgym.errors import unknown_name
 
@@ -21,6 +22,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
     "plot": (PlotArgs, plot_clips),
     "view": (ViewArgs, view_clip),
     "retarget": (RetargetArgs, retarget_person),
+    "terrain": (TerrainArgs, estimate_terrain),
 }
 
 

@@ -1,8 +1,10 @@
 """`mimicgym motion check`: what is wrong with clips, and what would mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from mimicgym.cli.motion.arguments import ReportArgs
 from mimicgym.cli.motion.output import empty_table, write_json
@@ -13,7 +15,8 @@ from mimicgym.motion.check import LEVELS, check_motion
 from mimicgym.motion.clip import MIN_FRAMES
 from mimicgym.motion.edit import trim
 from mimicgym.motion.library import ClipEntry, expand
-from mimicgym.terrain import terrain_from_spec
+from mimicgym.motion.soles import above_ground, sole_contacts
+from mimicgym.terrain import HeightField, terrain_from_spec
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,31 @@ def _read(entry: ClipEntry, args: CheckArgs) -> _Clip:
         terrain = entry.terrain or args.terrain
         field = terrain_from_spec(terrain) if terrain else None
         findings = list(check_motion(motion, field))
+        if field is not None:
+            findings += _ground_notes(motion, field, findings)
     except UserError as error:
         unreadable = Finding("unreadable", "error", str(error))
         return _Clip(entry.clip, entry, None, [unreadable])
     return _Clip(entry.name or motion.name, entry, motion, findings)
+
+
+def _ground_notes(
+    motion: Motion, field: HeightField, findings: Sequence[Finding]
+) -> Iterator[Finding]:
+    """What is known of the ground, and where feet are on it if all is well."""
+    for note in field.notes:
+        yield Finding("terrain", "note", f"{field.name}: {note}")
+    soles_w, contact = sole_contacts(motion, field)
+    down_m = above_ground(soles_w, field)[..., 2].min(axis=2)[contact]
+    warned = any(f.code == "terrain" and f.level != "note" for f in findings)
+    if down_m.size and not warned:
+        low, middle, high = 100 * np.percentile(down_m, [5, 50, 95])
+        yield Finding(
+            "terrain",
+            "note",
+            f"feet that are down are {low:.1f} to {high:.1f} cm above the ground "
+            f"({middle:.1f} at the median)",
+        )
 
 
 def _add_first_steps(clips: Sequence[_Clip], args: CheckArgs) -> None:

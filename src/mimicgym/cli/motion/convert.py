@@ -88,6 +88,8 @@ def convert_file(args: ConvertArgs) -> int:
         motion = reset_origin(motion)
     if args.hold_first_s or args.hold_last_s:
         motion = hold(motion, args.hold_first_s, args.hold_last_s)
+    if motion.terrain and (args.mirror or args.origin or args.ground != "none"):
+        console.print(f"{motion.name}: moved, but not its ground, {motion.terrain}")
     if args.out_fps is not None:
         if not args.out_fps > 0:
             raise UserError(f"--out-fps is {args.out_fps}; it must be positive")

@@ -39,6 +39,7 @@ def show_info(args: InfoArgs) -> int:
             "seconds": motion.duration_s,
             "joints": len(motion.joint_names),
             "contacts": motion.foot_contact is not None,
+            "terrain": motion.terrain,
             "weight": weight,
             "license": motion.license,
             "path": motion.path,
@@ -46,7 +47,7 @@ def show_info(args: InfoArgs) -> int:
         for motion, weight in zip(library.motions, library.weights, strict=True)
     ]
     table = empty_table(
-        "clip", "frames", "fps", "seconds", "joints", "contacts", "weight"
+        "clip", "frames", "fps", "seconds", "joints", "contacts", "ground", "weight"
     )
     for row in rows:
         table.add_row(
@@ -56,6 +57,7 @@ def show_info(args: InfoArgs) -> int:
             f"{row['seconds']:.2f}",
             str(row["joints"]),
             "in the file" if row["contacts"] else "estimated",
+            row["terrain"] or "none",
             f"{row['weight']:g}",
         )
     console = make_console()

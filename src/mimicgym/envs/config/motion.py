@@ -19,6 +19,8 @@ class MotionConfig:
     """Quaternion order, for formats that do not say it."""
     skip_bad: bool = False
     """Whether files that can not be used are left out, instead of being an error."""
+    teacher: str = ""
+    """Teacher of the clips that name none; only used where teachers are given."""
     ground: Literal["none", "constant", "per_frame"] = "constant"
     """How clips are put on the floor: each shifted as a whole so that its lowest foot
     meets it, or frame by frame wherever a foot is down (for heights that drift)."""

@@ -59,7 +59,8 @@ class ResetConfig:
     respawn_z_m: float = 0.0
     """Constant added to the root's height."""
     origin_jitter_m: float = 0.0
-    """Noise on where in the world robot and reference are, in x and y."""
+    """Noise on where in the world robot and reference are, in x and y; never off the
+    clip's ground, and none for clips that come with theirs."""
     freeze_prob: float = 0.0
     """Chance in each step that the reference stops."""
     unfreeze_prob: float = 0.1

@@ -1,10 +1,12 @@
 """Observation terms, how they are sensed, and the groups that they make up.
 
 A term is a function of what `mimicgym.envs.terms` lists; it returns (n,) numbers in
-their own unit, without noise or scale. Modules group terms by what they look at.
+their own unit, without noise or scale. Modules group terms by what they look at. Where
+it is registered, a term also says its unit and how it is mirrored.
 """
 
 from mimicgym.envs.observation import privileged, proprioception, targets, terrain
+from mimicgym.envs.observation.mirrors import group_images
 from mimicgym.envs.observation.observer import Observer, Row
 from mimicgym.envs.observation.registry import (
     CLEAN,
@@ -27,6 +29,7 @@ __all__ = [
     "Observer",
     "Row",
     "Senses",
+    "group_images",
     "observation",
     "privileged",
     "proprioception",

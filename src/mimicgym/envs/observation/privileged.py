@@ -5,19 +5,30 @@ import jax.numpy as jnp
 
 from mimicgym import rotations as rot
 from mimicgym.envs.ground import Ground
+from mimicgym.envs.mirror import (
+    COLUMNS,
+    QUATERNION,
+    SAME,
+    VECTOR,
+    all_joints,
+    each_foot,
+    each_tracked_body,
+    from_anchor,
+    in_turn,
+)
 from mimicgym.envs.observation.registry import observation
 from mimicgym.envs.terms import Facts, FeetState
 from mimicgym.physics import RobotState
 from mimicgym.reference import RefFrame
 
 
-@observation("m")
+@observation("m", mirror=SAME)
 def root_height(robot: RobotState, ground: Ground) -> jax.Array:
     """(1,) m: height of the pelvis above the ground right below it."""
     return robot.root_pos_w[2:3] - ground.height_at(robot.root_pos_w[None, :2])
 
 
-@observation("m")
+@observation("m", mirror=from_anchor(each_tracked_body(VECTOR)))
 def body_pos_b(robot: RobotState, facts: Facts) -> jax.Array:
     """(3 L,) m: tracked bodies of the robot in its anchor's frame."""
     offset_w = robot.body_pos_w[facts.tracked] - robot.body_pos_w[facts.anchor]
@@ -25,7 +36,7 @@ def body_pos_b(robot: RobotState, facts: Facts) -> jax.Array:
     return rot.quat_rotate_inverse(anchor, offset_w).ravel()
 
 
-@observation
+@observation(mirror=from_anchor(each_tracked_body(COLUMNS)))
 def body_ori_b(robot: RobotState, facts: Facts) -> jax.Array:
     """(6 L,) rotations of tracked bodies of the robot in its anchor's frame, each as
     the first two columns of its matrix, row by row."""
@@ -34,19 +45,33 @@ def body_ori_b(robot: RobotState, facts: Facts) -> jax.Array:
     return rot.quat_to_6d(turn).ravel()
 
 
-@observation
+@observation(mirror=each_foot(SAME))
 def foot_contacts(feet: FeetState) -> jax.Array:
     """(2,) 1 for the left and the right foot if it touches the floor, else 0."""
     return feet.contact.astype(jnp.float32)
 
 
-@observation
+@observation(mirror=SAME)
 def teacher_checkpoint_index(teacher: jax.Array) -> jax.Array:
     """(1,) index of the clip's teacher; -1 for none."""
     return teacher.astype(jnp.float32)[None]
 
 
-@observation("m, rad, m/s")
+@observation(
+    "m, rad, m/s",
+    mirror=in_turn(
+        each_tracked_body(SAME),
+        QUATERNION,
+        VECTOR,
+        all_joints,
+        each_tracked_body(VECTOR),
+        each_tracked_body(VECTOR),
+        each_foot(SAME),
+        each_foot(SAME),
+        each_foot(SAME),
+        each_foot(SAME),
+    ),
+)
 def deepmimic(
     robot: RobotState, next_ref: RefFrame, feet: FeetState, facts: Facts, ground: Ground
 ) -> jax.Array:

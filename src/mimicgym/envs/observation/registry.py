@@ -5,8 +5,14 @@ noise, offset and delay.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
 
 from mimicgym.envs.config import ObservationConfig, Sense
+from mimicgym.envs.mirror import Mirror
 from mimicgym.envs.terms import Registry
 from mimicgym.errors import UserError, unknown_message
 
@@ -15,7 +21,44 @@ CLEAN = "clean_"
 HISTORY = "history_"
 GATED = "gated_"
 
-observation = Registry("observation")
+
+class Observations(Registry):
+    """Terms that also say what a mirror makes of them."""
+
+    def __init__(self):
+        super().__init__("observation")
+        self._mirrors: dict[str, Mirror | None] = {}
+
+    def __call__(self, term: Any = "", *, mirror: Mirror | None = None) -> Any:
+        """Decorator: `@observation("m/s", mirror=VECTOR)`, see `mimicgym.envs.mirror`.
+
+        A unit that there is not, and a mirror that is not needed, may be left out.
+        """
+        if isinstance(term, str):
+            return functools.partial(self._register, unit=term, mirror=mirror)
+        return self._register(term)
+
+    def _register(
+        self,
+        term: Callable[..., jax.Array],
+        unit: str = "",
+        mirror: Mirror | None = None,
+    ) -> Callable[..., jax.Array]:
+        self._mirrors[term.__name__] = mirror
+        return super()._register(term, unit)
+
+    def mirror(self, name: str) -> Mirror:
+        """How a term is mirrored; `UserError` where it does not say so."""
+        found = self._mirrors[name]
+        if found is None:
+            raise UserError(
+                f"{name} does not say how it is mirrored; register it with "
+                "@observation(mirror=...)"
+            )
+        return found
+
+
+observation = Observations()
 
 # Terms that are others, one after the other, in the layout of VideoMimic's networks.
 COMPOSITES: dict[str, tuple[str, ...]] = {

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from mimicgym import rotations as rot
 from mimicgym.envs.ground import Ground
+from mimicgym.envs.mirror import scan_places
 from mimicgym.envs.observation.registry import observation
 from mimicgym.envs.scan import Scan
 from mimicgym.envs.terms import Facts
@@ -13,7 +14,7 @@ from mimicgym.physics import RobotState
 MOST_M = 5.0
 
 
-@observation("m")
+@observation("m", mirror=scan_places)
 def terrain_height(
     robot: RobotState, ground: Ground, scan: Scan, facts: Facts
 ) -> jax.Array:
@@ -26,7 +27,7 @@ def terrain_height(
     return _scan(robot, ground, scan.grid_xy, facts, jnp.zeros(3))
 
 
-@observation("m")
+@observation("m", mirror=scan_places)
 def terrain_height_noisy(
     robot: RobotState, ground: Ground, scan: Scan, facts: Facts
 ) -> jax.Array:

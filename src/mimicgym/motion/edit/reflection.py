@@ -7,8 +7,8 @@ import numpy as np
 from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Motion, validate
 from mimicgym.motion.edit.arguments import clip_name
+from mimicgym.robot import other_side
 
-_OTHER_SIDE = {"left": "right", "right": "left"}
 _ROOT_SIGNS = (1, -1, 1, 1, -1, 1, -1)  # x, y, z and w, x, y, z
 
 
@@ -29,7 +29,7 @@ def mirror(motion: Motion) -> Motion:
     columns = list(range(7))
     signs = [float(sign) for sign in _ROOT_SIGNS]
     for name in names:
-        other = _other_side(name)
+        other = other_side(name)
         if other not in names:
             raise MotionError(
                 f"{clip_name(motion)}: joint_names has {name!r} without {other!r}; a "
@@ -43,9 +43,3 @@ def mirror(motion: Motion) -> Motion:
         qpos=motion.qpos[:, columns] * np.array(signs),
         foot_contact=None if contact is None else contact[:, ::-1].copy(),
     )
-
-
-def _other_side(name: str) -> str:
-    """The joint on the other side; a middle one is its own."""
-    side, _, rest = name.partition("_")
-    return f"{_OTHER_SIDE[side]}_{rest}" if side in _OTHER_SIDE else name

@@ -5,19 +5,26 @@ fps ()              frames per second
 joint_names (J,)    text
 source, license, description, terrain   text, optional
 foot_contact (T, 2) bool, left and right, optional
+height_m, cell_m, origin_xy   the ground under it, optional, see `terrain.arrays`
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from mimicgym.errors import MotionError
-from mimicgym.motion.clip import Motion
+from mimicgym.motion.clip import Motion, validate
 from mimicgym.motion.formats.arrays import Fields, read_arrays
 from mimicgym.motion.reader import Options, Probe, Reader, Writer
+from mimicgym.terrain.arrays import HEIGHT_KEYS, field_arrays, field_from_npz
+from mimicgym.terrain.field import HeightField
 
 REQUIRED = ("qpos", "fps", "joint_names")
 _OPTIONAL = ("source", "license", "description", "terrain", "foot_contact")
+
+
+_HEIGHTS = f"{HEIGHT_KEYS[0]}.npy"
 
 
 def _accepts(probe: Probe) -> bool:
@@ -46,7 +53,8 @@ def _read(probe: Probe, options: Options) -> Motion:
         source=fields.text("source"),
         license=fields.text("license"),
         description=fields.text("description"),
-        terrain=fields.text("terrain"),
+        # As a ground, the file itself is what it holds of one.
+        terrain=str(path) if _HEIGHTS in probe.members else fields.text("terrain"),
         path=str(path),
         foot_contact=(
             fields.numbers("foot_contact") != 0 if "foot_contact" in fields else None
@@ -55,6 +63,26 @@ def _read(probe: Probe, options: Options) -> Motion:
 
 
 def _write(motion: Motion, path: Path) -> None:
+    _save(path, _arrays(motion) | _ground(motion.terrain, path))
+
+
+def write_with_ground(motion: Motion, ground: HeightField, path: Path) -> None:
+    """The clip and, instead of what it says of its own, this ground in one file.
+
+    Raises:
+      MotionError: the clip is not usable, or the file can not be written.
+    """
+    _save(path, _arrays(validate(motion)) | field_arrays(ground))
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    try:
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise MotionError(f"{path}: can not be written: {error.strerror}") from error
+
+
+def _arrays(motion: Motion) -> dict[str, np.ndarray]:
     arrays = {
         "qpos": motion.qpos,
         "fps": np.float64(motion.fps),
@@ -63,11 +91,24 @@ def _write(motion: Motion, path: Path) -> None:
         "license": np.array(motion.license),
         "description": np.array(motion.description),
     }
-    if motion.terrain:
-        arrays["terrain"] = np.array(motion.terrain)
     if motion.foot_contact is not None:
         arrays["foot_contact"] = motion.foot_contact
-    np.savez_compressed(path, **arrays)
+    return arrays
+
+
+def _ground(terrain: str, path: Path) -> dict[str, np.ndarray]:
+    """What a file says of the ground. Heights go into it, and other files are named as
+    seen from its folder, so that they are found again."""
+    if not terrain:
+        return {}
+    if terrain.lower().endswith(".npz"):
+        return field_arrays(field_from_npz(terrain))
+    file, colon, settings = terrain, "", ""
+    if not os.path.isfile(file):
+        file, colon, settings = terrain.rpartition(":")
+    if file and os.path.isfile(file):
+        terrain = os.path.relpath(file, path.parent) + colon + settings
+    return {"terrain": np.array(terrain)}
 
 
 READER = Reader("mimicgym .npz", _accepts, _read)

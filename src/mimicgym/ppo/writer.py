@@ -1,0 +1,140 @@
+"""Writing checkpoints while training goes on.
+
+What is passed to `save` is copied at once and written in the background, under another
+name first: a checkpoint that has its own name is whole.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+
+from mimicgym.errors import UserError
+from mimicgym.ppo import network
+from mimicgym.ppo.config import PPOConfig
+from mimicgym.ppo.policy import policy_of
+from mimicgym.ppo.state import LearnerState
+
+
+class CheckpointWriter:
+    """Writes checkpoints into one folder, by iteration. To be used in a `with`, at
+    whose end all of them are written.
+
+    Args:
+      folder: made if it is not there. What a killed writer has left half done in it is
+        removed.
+      keep: how many to keep, the newest. Older ones are deleted when a new one is
+        whole.
+    """
+
+    def __init__(self, folder: Path, keep: int):
+        self.folder = folder.absolute()
+        self._manager = ocp.CheckpointManager(
+            self.folder,
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=keep,
+                enable_async_checkpointing=True,
+                cleanup_tmp_directories=True,
+            ),
+            item_handlers={
+                "learner": ocp.StandardCheckpointHandler(),
+                "policy": ocp.StandardCheckpointHandler(),
+                "meta": ocp.JsonCheckpointHandler(),
+            },
+        )
+
+    def __enter__(self) -> "CheckpointWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            self.wait()
+        except UserError:
+            # What ended the `with` is the news.
+            if kind is None:
+                raise
+        finally:
+            self._manager.close()
+
+    def save(self, state: LearnerState, config: PPOConfig, meta: dict[str, Any]) -> int:
+        """Begin to write a checkpoint, if it is not there, and return its iteration.
+
+        The last one has to be written first; this waits for it.
+
+        Args:
+          state: may be iterated as soon as this returns.
+          meta: JSON types that say what the policy is for; "observation_sizes",
+            "gated_sizes", "action_size" and "iteration" are added.
+
+        Raises:
+          UserError: the last one could not be written.
+        """
+        iteration = int(state.iteration)
+        self.wait()
+        if iteration in self._manager.all_steps():
+            return iteration
+        policy = policy_of(state, config)
+        sizes = {k: int(v.mean.shape[0]) for k, v in state.obs_stats.items()}
+        full = meta | {
+            "observation_sizes": sizes,
+            "action_size": policy.action_size,
+            "gated_sizes": {
+                group: network.gated_size(state.params[group])
+                for group in ("actor", "critic")
+            },
+            "iteration": iteration,
+        }
+        # On a CPU, what is written would be the very memory of the next iteration.
+        copied = jax.tree.map(lambda x: x.copy(), without_keys(state))
+        try:
+            self._manager.save(
+                iteration,
+                args=ocp.args.Composite(
+                    learner=ocp.args.StandardSave(copied),
+                    policy=ocp.args.StandardSave(
+                        {"params": policy.params, "stats": policy.stats}
+                    ),
+                    meta=ocp.args.JsonSave(full),
+                ),
+                # Also where a newer one is left of a run that went on from an older.
+                force=True,
+            )
+        except (OSError, ValueError) as error:
+            raise self._refusal(error) from error
+        return iteration
+
+    def wait(self) -> None:
+        """Until everything is written; `UserError` if it can not be."""
+        try:
+            self._manager.wait_until_finished()
+        except (OSError, ValueError) as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> UserError:
+        reason = str(error).partition("\n")[0]
+        return UserError(f"a checkpoint can not be written to {self.folder}: {reason}")
+
+
+def is_key(x: Any) -> bool:
+    """Whether an array is one of typed random keys."""
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def without_keys(tree: Any) -> Any:
+    """Typed random keys as the numbers they hold, which is what can be stored."""
+    return jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)
+
+
+def with_keys(tree: Any, template: Any) -> Any:
+    """The other way round; keys are where `template` has them."""
+    return jax.tree.map(
+        lambda x, like: (
+            jax.random.wrap_key_data(x, impl=jax.random.key_impl(like))
+            if is_key(like)
+            else x
+        ),
+        tree,
+        template,
+    )

@@ -1,4 +1,4 @@
-"""Checkpoints with orbax: the whole learner, the bare policy, and what they belong to."""
+"""Checkpoints with orbax: the whole learner, the bare policy and what they are of."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

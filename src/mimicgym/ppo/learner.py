@@ -47,8 +47,8 @@ from mimicgym.ppo.update import Update
 class Learner:
     """PPO on a batched environment.
 
-    Programs are compiled once. A state that has been iterated can not be used again:
-    its memory is.
+    Programs are compiled once; `pure_` functions are what they are made of. A state
+    that has been iterated can not be used again: its memory is.
 
     Args:
       env: all environments, over all devices.
@@ -76,12 +76,13 @@ class Learner:
             )
         self.env = env
         self.config = config
+        self.devices = devices
         self.steps_per_iteration = env.num_envs * config.num_steps
         spread = Spread(devices)
         self._axis = spread.axis
         self._slices = slices // devices
         self._local = env if devices == 1 else env.shard(devices, AXIS)
-        self._teachers = spread.share(tuple(teachers))
+        self.teachers = spread.share(tuple(teachers))
         self._mirrors = mirrors_of(env.mirrors()) if config.mirrors else None
         self._update = Update(
             config,
@@ -92,12 +93,12 @@ class Learner:
         )
         state, rollout = _state_places(env, self._local), _rollout_places()
         self._begin = spread.compile(self._local_init, (SHARED, ROWS), state)
-        self._start = jax.jit(self._init)
+        self._start = jax.jit(self.pure_init)
         self.collect = spread.compile(
-            self._collect, (state,), (state, rollout, SHARED), donate=(0,)
+            self.pure_collect, (state,), (state, rollout, SHARED), donate=(0,)
         )
         self.improve = spread.compile(
-            self._improve, (state, rollout, SHARED), (state, SHARED), donate=(0,)
+            self.pure_improve, (state, rollout, SHARED), (state, SHARED), donate=(0,)
         )
 
     def init(self, key: jax.Array) -> LearnerState:
@@ -108,7 +109,7 @@ class Learner:
         """Act, then improve. Returns the next state and () metrics; those that begin
         with "ppo/" are known only when improving is done, the others before."""
         state, rollout, metrics = self.collect(state)
-        state, health = self.improve(state, rollout, self._teachers)
+        state, health = self.improve(state, rollout, self.teachers)
         return state, metrics | health
 
     @property
@@ -116,7 +117,7 @@ class Learner:
         """How often an iteration's programs were compiled, the one more often."""
         return max(self.collect._cache_size(), self.improve._cache_size())
 
-    def _init(self, key: jax.Array) -> LearnerState:
+    def pure_init(self, key: jax.Array) -> LearnerState:
         key, env_key = jax.random.split(key)
         return self._begin(key, jax.random.split(env_key, self.env.num_envs))
 
@@ -139,7 +140,7 @@ class Learner:
             iteration=jnp.int32(0),
         )
 
-    def _collect(
+    def pure_collect(
         self, state: LearnerState
     ) -> tuple[LearnerState, Rollout, dict[str, jax.Array]]:
         key, rollout_key = jax.random.split(state.key)
@@ -152,12 +153,12 @@ class Learner:
             self.config,
             slices=self._slices,
             axis=self._axis,
-            taught=bool(self._teachers),
+            taught=bool(self.teachers),
         )
         state = replace(state, key=key, batch=_strong(batch), held=held)
         return state, rollout, metrics
 
-    def _improve(
+    def pure_improve(
         self, state: LearnerState, rollout: Rollout, teachers: tuple[Teacher, ...]
     ) -> tuple[LearnerState, dict[str, jax.Array]]:
         config, axis = self.config, self._axis

@@ -98,12 +98,16 @@ class CheckpointWriter:
                     ),
                     meta=ocp.args.JsonSave(full),
                 ),
-                # Also where a newer one is left of a run that went on from an older.
-                force=True,
             )
         except (OSError, ValueError) as error:
             raise self._refusal(error) from error
         return iteration
+
+    def forget_after(self, iteration: int) -> None:
+        """Delete newer ones, of a run that goes on from `iteration`."""
+        self.wait()
+        for newer in [i for i in self._manager.all_steps() if i > iteration]:
+            self._manager.delete(newer)
 
     def wait(self) -> None:
         """Until everything is written; `UserError` if it can not be."""

@@ -42,6 +42,11 @@ TASKS = {
         Task("quick", "learns a clip in minutes on a CPU", "quick"),
         Task("default", "VideoMimic's terms, actions on the reference", "default"),
         Task("videomimic_stage1", "motion pre-training, randomised", "videomimic"),
+        Task(
+            "videomimic_stage1_paper",
+            "the same, with its paper's weights",
+            "videomimic",
+        ),
         Task("videomimic_stage2", "tracking, staying alive", "videomimic"),
         Task("videomimic_stage3", "a student that sees no targets", "videomimic"),
         Task("videomimic_stage4", "that student, refined", "finetune"),

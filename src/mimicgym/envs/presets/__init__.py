@@ -5,7 +5,14 @@ from mimicgym.envs.presets.beyondmimic import BEYONDMIMIC
 from mimicgym.envs.presets.deepmimic import DEEPMIMIC
 from mimicgym.envs.presets.quick import QUICK
 from mimicgym.envs.presets.terrain import STAIRS, WALK_ROUGH
-from mimicgym.envs.presets.videomimic import MOCAP, STAGE_1, STAGE_2, STAGE_3, STAGE_4
+from mimicgym.envs.presets.videomimic import (
+    MOCAP,
+    STAGE_1,
+    STAGE_1_PAPER,
+    STAGE_2,
+    STAGE_3,
+    STAGE_4,
+)
 from mimicgym.errors import unknown_name
 
 ENV_PRESETS: dict[str, EnvConfig] = {
@@ -14,6 +21,7 @@ ENV_PRESETS: dict[str, EnvConfig] = {
     "default": EnvConfig(),
     "quick": QUICK,
     "videomimic_stage1": STAGE_1,
+    "videomimic_stage1_paper": STAGE_1_PAPER,
     "videomimic_stage2": STAGE_2,
     "videomimic_stage3": STAGE_3,
     "videomimic_stage4": STAGE_4,

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.config import (
@@ -92,10 +94,36 @@ def evaluate(env: TrackingEnv, policy: Policy) -> Evaluation:
 
     env should come from an `evaluation_config`; policy gives deterministic actions.
     """
+    return Evaluator(env)(policy)
+
+
+class Evaluator:
+    """Evaluates policies that differ in their arrays alone, such as those of a training
+    as it goes on: the first is waited for, the others use what it has compiled."""
+
+    def __init__(self, env: TrackingEnv):
+        self.env = env
+        frames = np.asarray(env.reference.clip_end - env.reference.clip_start)
+        self._frames = frames
+        self._run: Any = jax.jit(partial(_rollout, env, steps=int(frames.max())))
+
+    def __call__(self, policy: Policy) -> Evaluation:
+        """See `evaluate`."""
+        if not isinstance(policy, TrainedPolicy):
+            policy = Partial(policy)
+        trace = jax.device_get(self._run(policy))
+        return _scored(self.env, self._frames, trace)
+
+    @property
+    def compilations(self) -> int:
+        """How often the program was compiled."""
+        return self._run._cache_size()
+
+
+def _scored(
+    env: TrackingEnv, frames: np.ndarray, trace: dict[str, np.ndarray]
+) -> Evaluation:
     names = env.reference.clip_names
-    starts = np.asarray(env.reference.clip_start)
-    frames = np.asarray(env.reference.clip_end) - starts
-    trace = jax.device_get(_rollout(env, policy, int(frames.max())))
     alive = np.asarray(trace["alive"])  # (T, C): the step was lived through
     # The one step in which an episode ends by failing is not lived through, but what
     # ended it shows there.
@@ -125,7 +153,7 @@ def evaluate(env: TrackingEnv, policy: Policy) -> Evaluation:
     return Evaluation(tuple(scores), tuple(qpos), tuple(reference_qpos), tuple(causes))
 
 
-def _rollout(env: TrackingEnv, policy: Policy, steps: int) -> dict[str, jax.Array]:
+def _rollout(env: TrackingEnv, policy: Policy, *, steps: int) -> dict[str, jax.Array]:
     """Arrays (steps, C, ...) of the first episode of each clip."""
     clips = jnp.arange(env.num_clips, dtype=jnp.int32)
     batched = BatchedEnv(env, env.num_clips, autoreset="disabled")
@@ -139,20 +167,16 @@ def _rollout(env: TrackingEnv, policy: Policy, steps: int) -> dict[str, jax.Arra
         shown |= {k: batch.metrics[k] for k in batch.metrics if "termination/" in k}
         return (batch, going & ~batch.done, held), shown | {"alive": alive}
 
-    @jax.jit
-    def run() -> dict[str, jax.Array]:
-        keys = jax.random.split(jax.random.key(0), env.num_clips)
-        batch = batched.reset_at(keys, clips, jnp.zeros_like(clips))
-        start = jax.vmap(lambda state: _show(env, state))(batch.state)
-        going = jnp.ones(env.num_clips, bool)
-        held = _start(policy, env.num_clips)
-        _, trace = jax.lax.scan(body, (batch, going, held), None, length=steps)
-        return trace | {
-            "start_qpos": start["qpos"],
-            "start_reference_qpos": start["reference_qpos"],
-        }
-
-    return run()
+    keys = jax.random.split(jax.random.key(0), env.num_clips)
+    batch = batched.reset_at(keys, clips, jnp.zeros_like(clips))
+    start = jax.vmap(lambda state: _show(env, state))(batch.state)
+    going = jnp.ones(env.num_clips, bool)
+    held = _start(policy, env.num_clips)
+    _, trace = jax.lax.scan(body, (batch, going, held), None, length=steps)
+    return trace | {
+        "start_qpos": start["qpos"],
+        "start_reference_qpos": start["reference_qpos"],
+    }
 
 
 def _start(policy: Policy, rows: int) -> jax.Array | None:

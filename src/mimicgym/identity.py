@@ -1,29 +1,37 @@
-"""What a checkpoint belongs to: settings, robot, engine, and the content of its clips.
+"""What a checkpoint belongs to: settings, robot, engine, and the content of its clips,
+grounds and teachers.
 
 Training goes on from a checkpoint only where all of that is the same. Packages may
 differ, which is told: results are then no longer the same to the bit.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from mimicgym.configs import difference, from_dict, to_dict
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
 from mimicgym.motion import Library, Motion
+from mimicgym.ppo import Teacher
 from mimicgym.run import RunConfig, versions
 from mimicgym.terrain.field import HeightField
 
 _SHOWN = 12  # digits of a hash, in messages
 
 
-def identity(config: RunConfig, env: TrackingEnv, library: Library) -> dict[str, Any]:
+def identity(
+    config: RunConfig,
+    env: TrackingEnv,
+    library: Library,
+    teachers: Sequence[Teacher] = (),
+) -> dict[str, Any]:
     """What checkpoints of a run say of themselves, in JSON types.
 
-    env, library: made from `config.env`.
+    env, library, teachers: made from `config`.
     """
     return {
         "config": to_dict(config),
@@ -35,6 +43,7 @@ def identity(config: RunConfig, env: TrackingEnv, library: Library) -> dict[str,
             for motion, weight in zip(library.motions, library.weights, strict=True)
         ],
         "terrain": terrain_hash(env.engine.model.terrain),
+        "teachers": [teacher_hash(teacher) for teacher in teachers],
     }
 
 
@@ -63,6 +72,9 @@ def check_identity(
     if "terrain" in there and there["terrain"] != here["terrain"]:
         sides = (_short(x["terrain"]) for x in (there, here))
         found.append(f"content of the ground: {', '.join(sides)}")
+    for a, b in zip(there.get("teachers", ()), here["teachers"], strict=False):
+        if a != b:
+            found.append(f"weights of a teacher: {_short(a)}, {_short(b)}")
     if found:
         raise UserError(
             f"{where} belongs to another training (setting: there, here):"
@@ -88,6 +100,14 @@ def terrain_hash(field: HeightField | None) -> str | None:
     found = hashlib.sha256(repr(float(field.cell_m)).encode())
     _add(found, np.asarray(field.origin_xy, np.float64))
     _add(found, np.asarray(field.height_m, np.float32))
+    return found.hexdigest()
+
+
+def teacher_hash(teacher: Teacher) -> str:
+    """SHA-256 of its weights and of the numbers that it sees."""
+    found = hashlib.sha256()
+    for x in jax.tree.leaves(teacher):
+        _add(found, np.asarray(x))
     return found.hexdigest()
 
 

@@ -76,6 +76,7 @@ class RunConfig:
       teachers: run folders of the policies to imitate, each FOLDER or NAME=FOLDER; see
         `mimicgym.teaching`.
       devices: over how many the environments are spread; 0 for all there are.
+      training: what is saved and judged meanwhile.
     """
 
     preset: str
@@ -85,6 +86,7 @@ class RunConfig:
     seed: int
     teachers: tuple[str, ...] = ()
     devices: int = 1
+    training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 def run_config(
@@ -169,21 +171,24 @@ class RunFolder:
 
     def config(self) -> RunConfig:
         """The configuration that the run was started with."""
-        data = {k: v for k, v in self._stored().items() if k not in _BESIDE}
         try:
-            return from_dict(RunConfig, data)
+            return from_dict(RunConfig, self.stored())
         except (TypeError, UserError) as error:
             raise UserError(f"{self.path / 'config.json'}: {error}") from error
 
     @property
     def started(self) -> datetime:
         """When the run began; for old ones, when its configuration was written."""
-        text = self._stored().get("started")
+        text = self._config_json().get("started")
         if text is not None:
             return datetime.fromisoformat(text)
         return datetime.fromtimestamp((self.path / "config.json").stat().st_mtime)
 
-    def _stored(self) -> dict[str, Any]:
+    def stored(self) -> dict[str, Any]:
+        """The configuration in JSON types, whether it is one of today or not."""
+        return {k: v for k, v in self._config_json().items() if k not in _BESIDE}
+
+    def _config_json(self) -> dict[str, Any]:
         file = self.path / "config.json"
         try:
             data = json.loads(file.read_text())
@@ -282,7 +287,7 @@ def load_policy(path: str | Path, which: str | int = "latest") -> Policy:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Write a file so that it is the old one or the new one whenever it is looked at."""
+    """Write a file that is the old one or the new one whenever it is looked at."""
     beside = file.with_name(file.name + ".new")
     beside.write_text(text)
     os.replace(beside, file)

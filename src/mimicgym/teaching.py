@@ -102,7 +102,7 @@ def _teacher(
     places: Mapping[str, tuple[int, int]],
 ) -> Teacher:
     config = RunFolder.open(folder).config().env
-    _check_alike(student, config, f"teacher {name!r} ({folder})")
+    check_alike(student, config, f"teacher {name!r} ({folder})")
     # Its layout, on the student's clips: its own may be gone.
     own = make_env(replace(config, motion=student.motion, terrain=student.terrain))
     columns = []
@@ -125,7 +125,7 @@ def _teacher(
     return Teacher(load_policy(folder), jnp.asarray(np.concatenate(columns), jnp.int32))
 
 
-def _check_alike(student: EnvConfig, teacher: EnvConfig, who: str) -> None:
+def check_alike(student: EnvConfig, teacher: EnvConfig, who: str) -> None:
     """`UserError` where a teacher's numbers mean something else than the student's."""
     pairs = {"robot": (teacher.robot, student.robot)}
     for name in _CONTROL:

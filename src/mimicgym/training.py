@@ -1,29 +1,26 @@
 """A training run: environment, learner, run folder and final evaluation together."""
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from mimicgym.configs import difference
 from mimicgym.envs.batch import BatchedEnv
-from mimicgym.envs.make import make_env
-from mimicgym.envs.tracking import TrackingEnv
+from mimicgym.envs.make import library_of, make_env
 from mimicgym.errors import UserError
-from mimicgym.evaluation import Evaluation, evaluate, evaluation_config
+from mimicgym.evaluation import Evaluation
+from mimicgym.identity import check_identity, identity
 from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner
+from mimicgym.recording import Recorder
 from mimicgym.report import plot_clips, plot_curves
 from mimicgym.run import RunConfig, RunFolder
 from mimicgym.teaching import load_teachers, taught_config
-
-CHECKPOINT_EVERY = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +40,11 @@ def train(
     resume: RunFolder | None = None,
     iterations: int | None = None,
     seconds: float | None = None,
+    success: float | None = None,
+    initial: Callable[[LearnerState], LearnerState] | None = None,
     on_iteration: Callable[[Progress], None] = lambda progress: None,
     on_start: Callable[[RunFolder], None] = lambda folder: None,
+    on_note: Callable[[str], None] = lambda note: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
     """Train, log, save, evaluate and draw the curves.
@@ -54,10 +54,20 @@ def train(
       out: the run's folder; by default a new one below runs/.
       resume: a run to go on with, from its newest checkpoint.
       iterations: to reach, counted from the run's beginning.
-      seconds: of training in this call.
+      seconds: of training in this call; compiling, evaluating and saving do not count.
+      success: share of clips completed at which to stop, as soon as an evaluation
+        within the training shows it.
+      initial: what a new run begins with, made of its fresh state: other weights, for
+        example. A run that is resumed has begun.
       on_iteration, on_start: told of progress.
+      on_note: told what a user should know of the run that is gone on with.
       should_stop: asked before each iteration; the run is saved when it says yes.
+
+    Raises:
+      UserError: something asked for can not be had, such as going on with a run of
+        other settings, another robot or clips whose content has changed.
     """
+    _check_ends(config, iterations, seconds, success)
     if resume is not None:
         changed = difference(resume.config(), config)
         if changed:
@@ -68,88 +78,78 @@ def train(
     else:
         # Said now, and not after minutes of compiling.
         RunFolder.check_free(out)
-    env = make_env(taught_config(config.env, config.teachers))
+    library = library_of(config.env)
+    env = make_env(taught_config(config.env, config.teachers), library)
+    teachers = load_teachers(env, config.teachers) if config.teachers else ()
     learner = Learner(
         BatchedEnv(env, config.num_envs),
         config.ppo,
-        teachers=load_teachers(env, config.teachers) if config.teachers else (),
+        teachers=teachers,
         devices=config.devices or jax.device_count(),
     )
     state = learner.init(jax.random.key(config.seed))
+    meta = identity(config, env, library, teachers)
     if resume is None:
+        if initial is not None:
+            state = initial(state)
         folder = RunFolder.create(out, config)
     else:
         folder = resume
-        checkpoints = Checkpoints(folder.checkpoints)
-        latest = checkpoints.latest()
-        state = checkpoints.restore(latest, state)
-        folder.forget_after(latest)
+        state, notes = _restored(folder, state, meta)
+        for note in notes:
+            on_note(note)
     on_start(folder)
-    checkpoints = Checkpoints(folder.checkpoints)
-    meta = {"robot": config.env.robot}
-
-    def log(progress: Progress, current: Callable[[], LearnerState]) -> None:
-        folder.log(
-            {
-                "iteration": progress.iteration,
-                "env_steps": progress.env_steps,
-                "seconds": round(progress.seconds, 3),
-                "steps_per_s": round(progress.steps_per_s, 1),
-            }
-            | progress.metrics
-        )
-        if progress.iteration % CHECKPOINT_EVERY == 0:
-            newest = current()
-            checkpoints.save(newest, config.ppo, meta)
-            folder.log_clips(progress.iteration, clip_report(env, newest))
-        on_iteration(progress)
-
-    state = run_learner(
-        learner,
-        state,
-        iterations=iterations,
-        seconds=seconds,
-        on_iteration=log,
-        should_stop=should_stop,
-    )
-    iteration = checkpoints.save(state, config.ppo, meta)
-    policy = policy_of(state, config.ppo)
-    evaluation = evaluate(make_env(evaluation_config(config.env)), policy)
+    with Recorder(folder, config, env, library, meta, success) as recorder:
+        if resume is None:
+            recorder.begin(state)
+        else:
+            recorder.go_on(state)
+        if not recorder.reached:
+            state = run_learner(
+                learner,
+                state,
+                iterations=iterations,
+                seconds=seconds,
+                on_iteration=lambda p, s: on_iteration(recorder.record(p, s)),
+                rests=recorder.rests,
+                should_stop=lambda: recorder.reached or should_stop(),
+            )
+        evaluation, clips = recorder.finish(state)
+        policy = policy_of(state, config.ppo)
     folder.report.mkdir(exist_ok=True)
     text = json.dumps(evaluation.to_dict(), indent=2)
     (folder.report / "eval.json").write_text(text + "\n")
-    clips = clip_report(env, state)
-    folder.log_clips(iteration, clips)
     plot_clips(clips, folder.report / "clips.png", env.sampler.config.bin_s)
     plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
-    return TrainResult(folder, policy, evaluation, iteration)
+    return TrainResult(folder, policy, evaluation, int(state.iteration))
 
 
-def clip_report(env: TrackingEnv, state: LearnerState) -> list[dict[str, Any]]:
-    """For each clip, in JSON types: how many outcomes are remembered, the share of
-    successes among them, how often the clip is drawn now, and for each second the share
-    of passes through it that are survived. None where nothing is known."""
-    # On the host first: the arrays may lie on many devices.
-    sampler, past = env.sampler, jax.device_get(state.batch.sampler)
-    rate, share, survival, count = jax.device_get(
-        (
-            past.success_rate,
-            sampler.clip_weights(past),
-            sampler.survival(past),
-            past.count,
+def _check_ends(
+    config: RunConfig,
+    iterations: int | None,
+    seconds: float | None,
+    success: float | None,
+) -> None:
+    config.training.check()
+    if iterations is None and seconds is None and success is None:
+        raise UserError("nothing says when to stop: give iterations, seconds, success")
+    if success is None:
+        return
+    if not 0 < success <= 1:
+        raise UserError(f"success is {success}; a share above 0 and up to 1")
+    if config.training.eval_every == 0:
+        raise UserError(
+            f"success {success} is looked for in evaluations within the training:"
+            " training.eval_every has to be above 0"
         )
-    )
-    return [
-        {
-            "name": name,
-            "outcomes": int(count[c]),
-            "success_rate": _known(rate[c]),
-            "share": float(share[c]),
-            "survival": [_known(x) for x in survival[np.equal(sampler.bin_clip, c)]],
-        }
-        for c, name in enumerate(env.reference.clip_names)
-    ]
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def _restored(
+    folder: RunFolder, fresh: LearnerState, meta: dict[str, Any]
+) -> tuple[LearnerState, list[str]]:
+    """A run's newest state, and what a user should know of it."""
+    checkpoints = Checkpoints(folder.checkpoints)
+    latest = checkpoints.latest()
+    where = f"the checkpoint {checkpoints.folder / str(latest)}"
+    notes = check_identity(checkpoints.meta(latest), meta, where)
+    return checkpoints.restore(latest, fresh), notes

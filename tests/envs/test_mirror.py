@@ -1,7 +1,8 @@
 """Mirror images of observations and actions, against states that are mirrored.
 
-A state is mirrored here body by body, with matrices, and MuJoCo's kinematics make the
-terms' input of it: no table of joints, signs or places is shared with what is tested.
+States are mirrored body by body (`tests.envs.reflection`), and MuJoCo's kinematics make
+the terms' input of them: no table of joints, signs or places is shared with what is
+tested.
 """
 
 import dataclasses
@@ -12,7 +13,6 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from mimicgym import robot as robots
 from mimicgym.configs import override
@@ -26,20 +26,14 @@ from mimicgym.envs.scan import Scans
 from mimicgym.envs.terms import FeetState
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
-from mimicgym.motion.clip import Motion
-from mimicgym.motion.edit import mirror
-from mimicgym.motion.library import ClipEntry, Library
-from mimicgym.motion.load import load_motion
 from mimicgym.reference import RefFrame
 from mimicgym.robot import build_model, get_robot
 from tests.envs.cases import PLAIN, body_model, jit, offer
+from tests.envs.reflection import TOLERANCE, S, reflected, reflected_joints, twins
 
 ROBOTS = ("g1_23dof", "g1_29dof")
-S = np.diag([1.0, -1.0, 1.0])
 FRAMES = 8  # of a robot and of its references
 SCENES = 6  # one after the other, for histories
-# Left and right shoulders are 0.01 mm apart from each other's images.
-TOLERANCE = 1e-4
 # Contacts of left and right foot: now, one step ago, in the next frame's reference.
 # Each is of one side at some time, and so is a change against the reference.
 CONTACTS = np.array(
@@ -72,45 +66,6 @@ EVERY_TERM = override(
         "observation.history": 2,
     },
 )
-
-
-def swapped(name: str) -> str:
-    if "left" in name:
-        return name.replace("left", "right")
-    return name.replace("right", "left")
-
-
-def reflected(model, qpos: np.ndarray, qvel: np.ndarray):
-    """The state whose bodies turn and move as a mirror in the x-z plane shows it."""
-    mj, data = model.mj, mujoco.MjData(model.mj)
-    data.qpos[:], data.qvel[:] = qpos, qvel
-    mujoco.mj_forward(mj, data)
-    names = [mj.body(i).name for i in range(mj.nbody)]
-    twin = [names.index(swapped(name)) for name in names]
-    turn = S @ data.xmat.reshape(-1, 3, 3)[twin] @ S
-    spin = -data.cvel[twin, :3] @ S  # along world axes
-    root = mj.body("pelvis").id
-    new_qpos, new_qvel = np.zeros(mj.nq), np.zeros(mj.nv)
-    new_qpos[:3], new_qvel[:3] = S @ qpos[:3], S @ qvel[:3]
-    new_qpos[3:7] = Rotation.from_matrix(turn[root]).as_quat(scalar_first=True)
-    new_qvel[3:6] = turn[root].T @ spin[root]
-    for joint in range(1, mj.njnt):
-        body, axis = mj.jnt_bodyid[joint], mj.jnt_axis[joint]
-        parent = mj.body_parentid[body]
-        at_rest = Rotation.from_quat(mj.body_quat[body], scalar_first=True)
-        angle = at_rest.inv() * Rotation.from_matrix(turn[parent].T @ turn[body])
-        rotvec = angle.as_rotvec()
-        np.testing.assert_allclose(rotvec, (rotvec @ axis) * axis, atol=TOLERANCE)
-        new_qpos[mj.jnt_qposadr[joint]] = rotvec @ axis
-        relative = spin[body] - spin[parent]
-        new_qvel[mj.jnt_dofadr[joint]] = (turn[body] @ axis) @ relative
-    return new_qpos, new_qvel
-
-
-def reflected_joints(model, values: np.ndarray) -> np.ndarray:
-    """(J,) of less than half a turn."""
-    upright = np.concatenate([[0, 0, 1, 1, 0, 0, 0], values])
-    return reflected(model, upright, np.zeros(model.mj.nv))[0][7:]
 
 
 def random_states(model, rng: np.random.Generator, count: int):
@@ -217,8 +172,7 @@ def views(robot: str) -> Views:
 def test_links_of_a_reflected_state_are_where_the_mirror_shows_them(robot):
     """What the other tests stand on."""
     model, data = body_model(robot), mujoco.MjData(body_model(robot).mj)
-    names = [model.mj.body(i).name for i in range(model.mj.nbody)]
-    twin = [names.index(swapped(name)) for name in names]
+    twin = twins(model.mj)
     for state in zip(*random_states(model, np.random.default_rng(1), 5), strict=True):
         found = []
         for qpos, qvel in (state, reflected(model, *state)):
@@ -280,96 +234,92 @@ def test_actions_mirror_as_joints_do(robot):
     assert view.maps.keys() == {*view.env.observation_sizes, "action"}
 
 
-def even_out(mj: mujoco.MjModel) -> None:
-    """Make a robot its own mirror image: Unitree's has shoulders 0.01 mm and a torso's
-    centre of mass 0.3 mm off."""
-    names = [mj.body(i).name for i in range(mj.nbody)]
-    twin = [names.index(swapped(name)) for name in names]
-    mj.body_pos[:] = (mj.body_pos + mj.body_pos[twin] @ S) / 2
-    mj.body_ipos[:] = (mj.body_ipos + mj.body_ipos[twin] @ S) / 2
-    axes = Rotation.from_quat(mj.body_iquat, scalar_first=True).as_matrix()
-    inertia = np.einsum("bij,bj,bkj->bik", axes, mj.body_inertia, axes)
-    inertia = (inertia + S @ inertia[twin] @ S) / 2
-    mj.body_inertia[:], axes = np.linalg.eigh(inertia)
-    axes[..., 0] *= np.linalg.det(axes)[:, None]
-    quat = Rotation.from_matrix(axes).as_quat(scalar_first=True)
-    mj.body_iquat[:] = quat
-    mujoco.mj_setConst(mj, mujoco.MjData(mj))
+@pytest.mark.parametrize("name", ENV_PRESETS)
+def test_every_preset_has_mirror_images(name):
+    changes = {"engine": "native", "motion.clips": ["wave"]}
+    env = make_env(override(ENV_PRESETS[name], changes))
+    sizes = {group: len(source) for group, (source, _) in env.mirrors().items()}
+    assert sizes == env.observation_sizes | {"action": env.action_size}
 
 
-KICK = load_motion("kick")
-BOTH_WAYS = Library(
-    (ClipEntry("kick"), ClipEntry("kick", name="in the mirror")), (KICK, mirror(KICK))
-)
-SHORT = override(
-    ENV_PRESETS["quick"],
-    {
-        "engine": "native",
-        "threads": 1,
-        "observation.noise": False,
-        "reset.joint_pos": 0.0,
-        "reset.root_xy": 0.0,
-        "reset.root_z": 0.0,
-    },
-)
+def refusal(**changes) -> str:
+    """Why an environment with these settings has no mirror images."""
+    settings = {name.replace("__", "."): value for name, value in changes.items()}
+    env = make_env(override(PLAIN, settings))
+    with pytest.raises(UserError) as raised:
+        env.mirrors()
+    return str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("robot", "target", "is_even"),
-    [
-        ("g1_29dof", "reference", True),
-        ("g1_23dof", "reference", False),
-        ("g1_23dof", "default", True),
-        ("g1_23dof", "direct", True),
-        ("g1_23dof", "torque", True),
-    ],
-)
-def test_mirrored_actions_have_mirrored_effects(robot, target, is_even):
-    """8 moments of a clip, and of its mirror image, and from each 8 control steps of
-    random actions, feet on the floor."""
-    config = override(SHORT, {"robot": robot, "control.target": target})
-    env = make_env(config, BOTH_WAYS)
-    model, (source, sign) = env.engine.model, env.mirrors()["action"]
-    if is_even:
-        even_out(model.mj)
-    step = jit(jax.vmap(env.step))
-    frames = jnp.tile(jnp.arange(5, 125, 15), 2)
-    clips = jnp.repeat(jnp.arange(2), 8)
-    state = jit(jax.vmap(env.reset, in_axes=(None, 0, 0)))(
-        jax.random.key(0), clips, frames
+def test_bodies_of_one_side_have_no_mirror_image():
+    message = refusal(
+        tracking__bodies=["pelvis", "left_knee_link"],
+        observation__critic=["history_body_pos_b"],
     )
-    rng = np.random.default_rng(0)
-    apart, moved = [], []
-    start = state.robot.joint_pos
-    for _ in range(8):
-        action = rng.normal(size=(8, len(source)))
-        both = np.concatenate([action, action[:, source] * sign])
-        state = step(state, jnp.asarray(both, jnp.float32))
-        apart.append(distances(env, state))
-    apart = {k: np.array([row[k] for row in apart]) for k in apart[0]}
-    for k,v in apart.items(): print(robot,target,is_even,k,v.max(1), np.median(v,1))
-    print(np.abs(state.robot.joint_pos[:8]-state.robot.joint_pos[8:]).max(1), state.terminated)
+    assert message == (
+        "observation.critic holds 'history_body_pos_b', which has no mirror image: "
+        "tracking.bodies has 'left_knee_link' without 'right_knee_link'"
+    )
 
 
-def distances(env, state) -> dict[str, np.ndarray]:
-    """(rows,) largest differences of the second half of rows from the mirror images of
-    the first half."""
-    maps, names = env.mirrors(), env.engine.model.robot.key_bodies
-    twin = [names.index(swapped(name)) for name in names]
+def test_nor_has_what_is_seen_from_one_side():
+    assert refusal(
+        tracking__anchor="left_knee_link", observation__actor=["phase", "anchor_pos_b"]
+    ) == (
+        "observation.actor holds 'anchor_pos_b', which has no mirror image: it is seen "
+        "from tracking.anchor, 'left_knee_link', which is of one side; take a body in "
+        "the middle, such as 'torso_link'"
+    )
 
-    def halves(x):
-        return np.split(np.asarray(x), 2)
 
-    def by_map(name, x):
-        (first, second), (source, sign) = halves(x), maps[name]
-        return np.abs(first[:, source] * sign - second).max(axis=1)
+def test_nor_has_a_pose_of_one_side(monkeypatch):
+    monkeypatch.setitem(robots.POSES, "waving", (("left_shoulder_roll_joint", 0.5),))
+    assert refusal(control__pose="waving") == (
+        "no mirror images: the angle in control.pose='waving' of "
+        "left_shoulder_roll_joint is 0.5, the image of right_shoulder_roll_joint's is 0"
+    )
 
-    first, second = halves(state.robot.body_pos_w)
-    rewards = halves(state.reward)
-    return {
-        "bodies_m": np.abs(first[:, twin] @ S - second).max(axis=(1, 2)),
-        "joints_rad": by_map("action", state.robot.joint_pos),
-        "joints_rad_s": by_map("action", state.robot.joint_vel),
-        "reward": np.abs(rewards[0] - rewards[1]),
-        **{group: by_map(group, obs) for group, obs in state.obs.items()},
-    }
+
+def test_nor_have_gains_of_one_side(monkeypatch):
+    limp = (("", 75.0, 2.0), ("right_knee", 60.0, 2.0))
+    monkeypatch.setitem(robots.GAINS, "limp", limp)
+    assert refusal(control__gains="limp") == (
+        "no mirror images: kp in control.gains='limp' of left_knee_joint is 75, the "
+        "image of right_knee_joint's is 60"
+    )
+
+
+def test_a_term_that_does_not_say_how_it_is_mirrored():
+    registry = Observations()
+
+    @registry("m")
+    def silent(robot):
+        """(1,) m"""
+
+    @registry(mirror=PLANE)
+    def loud(robot):
+        """(2,)"""
+
+    assert registry.unit("silent") == "m"
+    assert registry.mirror("loud") is PLANE
+    with pytest.raises(UserError, match="silent does not say how it is mirrored"):
+        registry.mirror("silent")
+
+
+def test_a_term_of_another_size_than_its_mirror():
+    view = views("g1_23dof")
+    sides = Sides.of(view.env.engine.model, view.env.config)
+    rows = [Row("actor", "torso_xy", 0, 3, "m")]
+    with pytest.raises(UserError, match=r"it has 3 numbers, and what .* with, 2"):
+        group_images(rows, sides)
+
+
+def test_axes_that_are_no_mirror_images():
+    model = build_model(get_robot("g1_23dof"), visuals=False)
+    assert joint_image(model).sign[2] == -1.0
+    # An axis that points the other way is as good: angles then keep their sign.
+    model.mj.jnt_axis[1 + 2] *= -1.0
+    assert joint_image(model).sign[[2, 8]].tolist() == [1.0, 1.0]
+    model.mj.jnt_axis[1 + 2] = [0.0, 0.6, 0.8]
+    with pytest.raises(UserError, match=r"axis of left_hip_yaw_joint is .* off"):
+        joint_image(model)

@@ -15,6 +15,7 @@ COMMANDS = {
     "motion": "list, show, check, convert and retarget motion clips",
     "tasks": "list the tasks, which are the presets of a training",
     "task": "show a task: its observations, rewards, failures and randomisation",
+    "runs": "list runs, and compare two of them array by array",
     "bench": "measure the speed of the environment and of the bare engine",
 }
 

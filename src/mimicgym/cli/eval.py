@@ -18,6 +18,8 @@ from mimicgym.run import RunFolder, load_policy
 class EvalArgs:
     run: tyro.conf.Positional[Path]
     """Folder of a run."""
+    checkpoint: str = "latest"
+    """latest, best (by the evaluations of the training) or an iteration."""
     motion: tuple[str, ...] = ()
     """Clips, instead of those of the training."""
     engine: str | None = None
@@ -35,7 +37,9 @@ def main(argv: Sequence[str]) -> int:
         config = replace(config, motion=replace(config.motion, clips=args.motion))
     if args.engine is not None:
         config = replace(config, engine=args.engine)
-    evaluation = evaluate(make_env(evaluation_config(config)), load_policy(args.run))
+    evaluation = evaluate(
+        make_env(evaluation_config(config)), load_policy(args.run, args.checkpoint)
+    )
     make_console().print(evaluation_table(evaluation))
     if args.json_file:
         args.json_file.write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n")

@@ -121,6 +121,9 @@ def _watch(console: Console, stop: StopOnInterrupt) -> Watch:
             f"  {'  '.join(found)}"
         )
 
+    def on_note(planned: Planned, note: str) -> None:
+        console.print(f"note on {planned.stage.name}: {note}")
+
     def on_result(planned: Planned, record: Record) -> None:
         found = record.data.get("result") or record.data["interrupted"]
         mean = found["evaluation"]["mean"]
@@ -131,7 +134,7 @@ def _watch(console: Console, stop: StopOnInterrupt) -> Watch:
             f" {mean['mpkpe_mm']:.1f} mm"
         )
 
-    return Watch(on_stage, on_iteration, on_transfer, on_result, stop)
+    return Watch(on_stage, on_iteration, on_transfer, on_note, on_result, stop)
 
 
 _STATES = {"begins": "begins", "goes on": "goes on", "finished": "is finished already"}

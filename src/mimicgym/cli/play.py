@@ -23,6 +23,8 @@ from mimicgym.run import RunFolder, load_policy
 class PlayArgs:
     run: tyro.conf.Positional[Path]
     """Folder of a run."""
+    checkpoint: str = "latest"
+    """latest, best (by the evaluations of the training) or an iteration."""
     motion: tuple[str, ...] = ()
     """Clips, instead of those of the training."""
     clip: str | None = None
@@ -50,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     if args.clip is not None and args.clip not in names:
         raise unknown_name("clip of this run", args.clip, names)
     clip = 0 if args.clip is None else names.index(args.clip)
-    evaluation = evaluate(env, load_policy(args.run))
+    evaluation = evaluate(env, load_policy(args.run, args.checkpoint))
     console = make_console()
     console.print(evaluation_table(evaluation))
     robot = get_robot(config.robot)

@@ -24,7 +24,7 @@ from mimicgym.errors import UserError
 from mimicgym.ppo import PPOConfig
 from mimicgym.reference import reference_megabytes
 from mimicgym.report import sparkline
-from mimicgym.run import RunConfig, RunFolder
+from mimicgym.run import RunConfig, RunFolder, TrainingConfig
 from mimicgym.tasks import get_task
 from mimicgym.training import Progress as TrainProgress
 from mimicgym.training import train
@@ -52,7 +52,11 @@ class TrainArgs:
     iterations: int | None = None
     """Stop after this many iterations, counted from the run's beginning."""
     minutes: float | None = None
-    """Stop after this much training, without compiling. 10 if nothing is said."""
+    """Stop after this much training, without compiling, saving and evaluating. 10 if
+    nothing is said."""
+    success: float | None = None
+    """Stop as soon as this share of clips is completed in an evaluation; see
+    --training.eval-every."""
     seed: int = 0
     """Of the whole run."""
     teachers: tuple[str, ...] = ()
@@ -70,6 +74,7 @@ class TrainArgs:
     """Quaternion order of motion files that do not say it (CSV)."""
     env: EnvConfig = field(default_factory=EnvConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
         if not args.minutes > 0:
             raise UserError(f"--minutes is {args.minutes}; it must be positive")
         seconds = 60 * args.minutes
-    elif iterations is None:
+    elif iterations is None and args.success is None:
         seconds = 60 * DEFAULT_MINUTES
     if args.resume is None:
         resume, config = None, run_config(args)
@@ -92,6 +97,7 @@ def main(argv: Sequence[str]) -> int:
     with stop, _progress_bar(console) as bar:
         task = bar.add_task("compiling", total=1.0, figures="")
         first: list[int] = []
+        judged: list[float] = []
 
         library = library_of(config.env)
         console.print(
@@ -124,13 +130,17 @@ def main(argv: Sequence[str]) -> int:
             value = metrics.get("episode/return")
             if value is not None:
                 curve.append(value)
+            score = metrics.get("eval/success")
+            if score is not None:
+                judged[:] = [score]
             figures = (
                 f"{progress.env_steps / 1e6:.2f} M steps"
                 f"  {progress.steps_per_s:,.0f}/s"
                 f"  return {_figure(value, 1)}"
                 f"  length {_figure(metrics.get('episode/length'), 0)}"
                 f"  error {_figure(metrics.get('error/link_pos_m'), 0, 1000)} mm"
-                f"  left {left:.0f} s"
+                f"{f'  success {judged[0]:.2f}' if judged else ''}"
+                f"{f'  left {left:.0f} s' if share > 0 else ''}"
             )
             bar.update(
                 task,
@@ -147,8 +157,10 @@ def main(argv: Sequence[str]) -> int:
             resume=resume,
             iterations=iterations,
             seconds=seconds,
+            success=args.success,
             on_iteration=show,
             on_start=started,
+            on_note=lambda note: console.print(f"note: {note}"),
             should_stop=stop,
         )
     folder = result.folder.path
@@ -199,7 +211,14 @@ def run_config(args: TrainArgs) -> RunConfig:
     if num_envs is None:
         num_envs = get_task(args.learner or args.preset).preset.num_envs
     return RunConfig(
-        args.preset, env, args.ppo, num_envs, args.seed, args.teachers, args.devices
+        preset=args.preset,
+        env=env,
+        ppo=args.ppo,
+        num_envs=num_envs,
+        seed=args.seed,
+        teachers=args.teachers,
+        devices=args.devices,
+        training=args.training,
     )
 
 
@@ -208,11 +227,11 @@ def _resumed_config(
 ) -> RunConfig:
     """The run's own settings; others than how long to go on are refused."""
     plain = parse(["--preset", args.preset])
-    keep = {"resume": None, "iterations": None, "minutes": None}
+    keep = {"resume": None, "iterations": None, "minutes": None, "success": None}
     if replace(args, **keep) != plain or preset_in(argv) is not None:
         raise UserError(
-            "--resume goes on with the settings of its run; only --minutes and"
-            " --iterations can be given with it"
+            "--resume goes on with the settings of its run; only --minutes,"
+            " --iterations and --success can be given with it"
         )
     return folder.config()
 

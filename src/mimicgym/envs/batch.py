@@ -6,7 +6,7 @@ that finishes it, "next_step" in the step after, which ignores the row's action,
 "disabled" leaves it to `reset_where`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +66,8 @@ class BatchedEnv:
     ):
         if num_envs < 1:
             raise UserError(f"num_envs is {num_envs}; it must be at least 1")
+        if env.config.chunk < 0:
+            raise UserError(f"env.chunk is {env.config.chunk}; 0 for all, or a number")
         if autoreset not in AUTORESETS:
             raise unknown_name("autoreset mode", autoreset, AUTORESETS)
         if max_episode_steps is not None and max_episode_steps < 1:
@@ -116,14 +118,14 @@ class BatchedEnv:
 
     def reset(self, keys: jax.Array) -> BatchState:
         """Start every row. keys (B,), one typed random key for each row."""
-        state = jax.vmap(self.env.reset)(keys)
+        state = self._rows(self.env.reset, keys)
         return self._fresh(state)
 
     def reset_at(
         self, keys: jax.Array, clips: jax.Array, frames: jax.Array
     ) -> BatchState:
         """Start row i on frame frames[i] of clip clips[i]; both (B,) int32."""
-        state = jax.vmap(self.env.reset)(keys, clips, frames)
+        state = self._rows(self.env.reset, keys, clips, frames)
         return self._fresh(state)
 
     def reset_where(
@@ -150,8 +152,10 @@ class BatchedEnv:
     def step(self, batch: BatchState, action: jax.Array) -> BatchState:
         """Advance every row. action (B, A)."""
         before = batch.state
-        step = jax.vmap(self.env.step, in_axes=(0, 0, None))
-        final = step(before, action, batch.curriculum.laxity)
+        laxity = batch.curriculum.laxity
+        final = self._rows(
+            lambda row, action: self.env.step(row, action, laxity), before, action
+        )
         truncated = final.truncated
         if self.max_episode_steps is not None:
             truncated = truncated | (final.step >= self.max_episode_steps)
@@ -234,8 +238,15 @@ class BatchedEnv:
         def reset(key: jax.Array, row: jax.Array) -> State:
             return self.env.reset(key, mask=row, sampler=sampler)
 
-        fresh = jax.vmap(reset)(keys, mask)
+        fresh = self._rows(reset, keys, mask)
         return select_rows(mask, fresh, state)
+
+    def _rows(self, function: Callable[..., State], *rows: Any) -> State:
+        """`function` of each row of its arguments, `EnvConfig.chunk` rows at once."""
+        chunk = self.env.config.chunk
+        if not 0 < chunk < self.num_envs:
+            return jax.vmap(function)(*rows)
+        return jax.lax.map(lambda row: function(*row), rows, batch_size=chunk)
 
     def _fresh(self, state: State) -> BatchState:
         none = jnp.zeros(self.num_envs, bool)

@@ -17,6 +17,12 @@ GHOST_RGBA = (0.25, 0.65, 1.0, 0.35)
 # flicker where they coincide.
 _GHOST_SCALE = 0.94
 _VISUAL_GROUP = 2
+# Azimuth, elevation (deg) and distance (m). From ahead, steps that go up are one plane;
+# from the side and a little behind they show.
+_ON_PLANE = (140.0, -12.0, 2.6)
+_ON_TERRAIN = (70.0, -18.0, 2.9)
+# The camera's height is that of the ground all about the robot: it would jump on steps.
+_ABOUT_M = np.stack(np.meshgrid(*[np.linspace(-0.6, 0.6, 13)] * 2), axis=-1)
 
 
 class Renderer:
@@ -48,9 +54,9 @@ class Renderer:
         # Collision shapes lie inside the visual ones and would shine through.
         self._option.geomgroup[3] = 0
         self.camera = mujoco.MjvCamera()
-        self.camera.azimuth = 140.0
-        self.camera.elevation = -12.0
-        self.camera.distance = 2.6
+        level = terrain is None or np.ptp(terrain.height_m) == 0.0
+        view = _ON_PLANE if level else _ON_TERRAIN
+        self.camera.azimuth, self.camera.elevation, self.camera.distance = view
 
     def frame(
         self, qpos: np.ndarray, ghost_qpos: np.ndarray | None = None
@@ -61,7 +67,9 @@ class Renderer:
         """
         self._data.qpos[:] = qpos
         mujoco.mj_forward(self.model, self._data)
-        floor_m = 0.0 if self._terrain is None else float(self._terrain.at(qpos[:2]))
+        floor_m = 0.0
+        if self._terrain is not None:
+            floor_m = float(self._terrain.at(qpos[:2] + _ABOUT_M).mean())
         self.camera.lookat[:] = (qpos[0], qpos[1], floor_m + 0.65)
         self._renderer.update_scene(self._data, self.camera, self._option)
         if ghost_qpos is not None:

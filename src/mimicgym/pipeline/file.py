@@ -96,7 +96,7 @@ def read_file(
         at = f"{path}: stage {_called(table, number)}"
         if not isinstance(table, Mapping):
             raise UserError(f"{at} is {table!r}; a table is needed")
-        filled = defaults | dict(table) | dict(changes or {})
+        filled = _merged(defaults, table) | dict(changes or {})
         filled = _with_sets(at, filled, sets | replaced)
         stages.append(parse_stage(at, filled))
     _check_names(path, stages)
@@ -159,6 +159,15 @@ def _defaults(path: Path, table: Any) -> dict[str, Any]:
         if key not in choices:
             raise UserError(f"{path}: defaults: {unknown_message('key', key, choices)}")
     return dict(table)
+
+
+def _merged(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults with what a table says in their place; overrides one by one."""
+    found = dict(defaults) | dict(table)
+    for key in set(defaults) & set(table):
+        if isinstance(defaults[key], Mapping) and isinstance(table[key], Mapping):
+            found[key] = _merged(defaults[key], table[key])
+    return found
 
 
 def _with_sets(at: str, table: dict[str, Any], sets: Mapping[str, list[Any]]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mimicgym.configs import override
 from mimicgym.envs.make import library_of, make_env
+from mimicgym.envs.observation.registry import GATED
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError, unknown_message
 from mimicgym.motion import load_library
@@ -29,6 +30,8 @@ from mimicgym.run import RunConfig, run_config
 from mimicgym.tasks import get_task
 
 LIST = "motions.yaml"
+# How often a stage with a success to reach is evaluated, unless it says so itself.
+EVAL_EVERY = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +112,12 @@ def _planned(
     source = find("from", stage.source) if stage.source is not None else None
     config = _config(stage, folder, motions, teachers)
     config.ppo.check(config.num_envs)
+    config.training.check()
+    if stage.success is not None and config.training.eval_every == 0:
+        raise UserError(
+            f"success is {stage.success}, which is looked for in evaluations:"
+            " training.eval_every has to be above 0"
+        )
     env = _env(config, motions if config.env.motion.clips == _list(folder) else None)
     layout = layout_of(env)
     planned = Planned(
@@ -155,6 +164,8 @@ def _config(
         changes["env.motion.clips"] = motions.clips or _list(folder)
     if stage.terrain:
         changes["env.terrain.ground"] = stage.terrain
+    if stage.success is not None:
+        changes["training.eval_every"] = EVAL_EVERY
     if stage.init_std is not None:
         changes["ppo.init_std"] = stage.init_std
     if teachers:
@@ -171,7 +182,7 @@ def _config(
 def _seen(teachers: Sequence[Source]) -> list[str]:
     """What any of them sees."""
     terms = [term for teacher in teachers for term, _ in teacher.layout["actor"]]
-    return list(dict.fromkeys(term.removeprefix("gated_") for term in terms))
+    return list(dict.fromkeys(term.removeprefix(GATED) for term in terms))
 
 
 def _settings(config: Any, table: Mapping[str, Any], path: str = "") -> dict[str, Any]:

@@ -82,7 +82,7 @@ def _row(stage: dict[str, Any]) -> list[str]:
         stage["task"],
         ", ".join(clips) if len(clips) <= 4 else f"{len(clips)} clips",
         f"{stage['iterations']} of {stage['most_iterations']}",
-        f"{stage['env_steps'] / 1e6:.2f} M",
+        f"{stage['env_steps']:,}",
         f"{stage['seconds'] / 60:.1f}",
         _figure(mean.get("completion"), 3),
         _figure(mean.get("success"), 2),
@@ -98,7 +98,7 @@ def as_markdown(data: dict[str, Any]) -> str:
     lines = [
         f"# Pipeline {data['pipeline']}",
         "",
-        f"{state}; {data['env_steps'] / 1e6:.2f} million environment steps,"
+        f"{state}; {data['env_steps']:,} environment steps,"
         f" {data['seconds'] / 60:.1f} minutes with compiling and evaluation",
         "",
         *_table(COLUMNS, rows(data)),

@@ -29,6 +29,7 @@ class Watch:
         one of "begins", "goes on" and "finished".
       on_iteration: of each iteration.
       on_transfer: of weights that were taken.
+      on_note: of what is to be known of a run that is gone on with.
       on_result: of a stage that has ended, with its record.
       should_stop: asked before each iteration.
     """
@@ -36,6 +37,7 @@ class Watch:
     on_stage: Callable[[Planned, str], None] = lambda planned, state: None
     on_iteration: Callable[[Planned, Progress], None] = lambda planned, progress: None
     on_transfer: Callable[[Planned, Transfer], None] = lambda planned, told: None
+    on_note: Callable[[Planned, str], None] = lambda planned, note: None
     on_result: Callable[[Planned, Record], None] = lambda planned, record: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -98,6 +100,7 @@ def _run_stage(record: Record, watch: Watch) -> None:
             success=stage.success,
             initial=None if run is not None else _initial(record, watch),
             on_iteration=lambda progress: watch.on_iteration(planned, progress),
+            on_note=lambda note: watch.on_note(planned, note),
             should_stop=watch.should_stop,
         )
         iteration, evaluation = result.iteration, result.evaluation.to_dict()

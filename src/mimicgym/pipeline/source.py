@@ -7,6 +7,7 @@ from pathlib import Path
 from mimicgym.configs import difference
 from mimicgym.envs.config import MotionConfig, TerrainConfig
 from mimicgym.envs.make import make_env
+from mimicgym.envs.observation.registry import GATED
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
 from mimicgym.ppo import Checkpoints, LearnerState
@@ -14,19 +15,10 @@ from mimicgym.ppo.matching import Layout, match_terms
 from mimicgym.ppo.stored import read_arrays
 from mimicgym.ppo.transfer import Transfer, transfer
 from mimicgym.run import RunConfig, RunFolder
+from mimicgym.teaching import check_alike
 
 # With another value of these, weights taken would be those of another policy.
 _SAME_POLICY = ("hidden", "activation", "normalize_observations")
-_SAME_ACTION = (
-    "gains",
-    "pose",
-    "target",
-    "target_frames_ahead",
-    "action_scale",
-    "scale_by_effort",
-    "low_pass",
-)
-_GATED = "gated_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,27 +89,15 @@ def check_source(source: Source, config: RunConfig, layout: Layout) -> None:
 def check_teacher(teacher: Source, config: RunConfig, layout: Layout) -> None:
     """`UserError` for a teacher whose actions mean something else here, or that is not
     shown what it has to see."""
-    there, here = teacher.config.env, config.env
-    pairs = {"env.robot": (there.robot, here.robot)}
-    for name in _SAME_ACTION:
-        pairs[f"env.control.{name}"] = (
-            getattr(there.control, name),
-            getattr(here.control, name),
-        )
-    for setting, (theirs, ours) in pairs.items():
-        if theirs != ours:
-            raise UserError(
-                f"teachers: {teacher.name!r} has {setting} {theirs!r}, here it is"
-                f" {ours!r}"
-            )
+    check_alike(config.env, teacher.config.env, f"teachers: {teacher.name!r}")
     if teacher.config.ppo.memory:
         raise UserError(
             f"teachers: {teacher.name!r} has a memory (ppo.memory is"
             f" {teacher.config.ppo.memory}), which teachers must not have"
         )
-    shown = {term.removeprefix(_GATED): size for term, size in layout["teacher"]}
+    shown = {term.removeprefix(GATED): size for term, size in layout["teacher"]}
     for term, size in teacher.layout["actor"]:
-        found = shown.get(term.removeprefix(_GATED))
+        found = shown.get(term.removeprefix(GATED))
         if found != size:
             has = "is not there" if found is None else f"is {found} numbers"
             raise UserError(

@@ -6,9 +6,11 @@ from mimicgym.ppo.learner import Learner, LearnerState
 from mimicgym.ppo.policy import Policy, policy_of
 from mimicgym.ppo.teachers import Teacher
 from mimicgym.ppo.train import Progress, train
+from mimicgym.ppo.writer import CheckpointWriter
 
 __all__ = [
     "PPO_PRESETS",
+    "CheckpointWriter",
     "Checkpoints",
     "Learner",
     "LearnerPreset",

@@ -133,7 +133,9 @@ class Checkpoints:
     def _manager(self) -> ocp.CheckpointManager:
         return ocp.CheckpointManager(
             self.folder,
-            options=ocp.CheckpointManagerOptions(read_only=True),
+            options=ocp.CheckpointManagerOptions(
+                create=False, enable_async_checkpointing=False
+            ),
             item_handlers={
                 "learner": ocp.StandardCheckpointHandler(),
                 "policy": ocp.StandardCheckpointHandler(),

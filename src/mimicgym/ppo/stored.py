@@ -1,5 +1,6 @@
 """The arrays of a checkpoint as they are, whatever learner it is of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ STORED = ("params", "opt_state", "obs_stats", "return_stats", "learning_rate")
 """What is read of a `LearnerState`: not the environments, nor random keys."""
 
 
-def read_arrays(folder: Path, iteration: int) -> dict[str, np.ndarray]:
+def read_arrays(
+    folder: Path, iteration: int, parts: Sequence[str] | None = STORED
+) -> dict[str, np.ndarray]:
     """A checkpoint's arrays by dotted names, such as "params.raw_std".
 
     Args:
       folder: of a run's checkpoints.
+      parts: of a `LearnerState`; None for all. Random keys come as the numbers that
+        they hold.
 
     Raises:
       UserError: there is none, or it is damaged.
@@ -32,7 +37,7 @@ def read_arrays(folder: Path, iteration: int) -> dict[str, np.ndarray]:
             folder.absolute(), item_handlers=handlers
         ) as manager:
             tree = manager.item_metadata(iteration)["learner"].tree
-            wanted = {name: tree[name] for name in STORED}
+            wanted = {name: tree[name] for name in parts or tree}
             how = jax.tree.map(
                 lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted
             )

@@ -72,6 +72,10 @@ class EnvConfig:
     """auto (native on a CPU, else mjx), mjx, or native."""
     threads: int = 0
     """Threads of the native engine; 0 is one per core."""
+    chunk: int = 0
+    """Environments that are computed at once, one chunk after the other; 0 is all. A
+    step then takes less memory and more time. The rest, where it does not divide them,
+    is compiled for itself."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     terrain: TerrainConfig = field(default_factory=TerrainConfig)

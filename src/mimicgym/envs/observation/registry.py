@@ -32,7 +32,8 @@ class Observations(Registry):
     def __call__(self, term: Any = "", *, mirror: Mirror | None = None) -> Any:
         """Decorator: `@observation("m/s", mirror=VECTOR)`, see `mimicgym.envs.mirror`.
 
-        A unit that there is not, and a mirror that is not needed, may be left out.
+        Either may be left out. A term without a mirror works wherever mirror images
+        are not asked for.
         """
         if isinstance(term, str):
             return functools.partial(self._register, unit=term, mirror=mirror)

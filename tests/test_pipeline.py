@@ -241,7 +241,7 @@ def test_a_success_to_reach_is_looked_for(tmp_path):
     text = SMALL + stage_of("success = 0.9\noverrides.training.eval_every = 7")
     (stage,) = planned(tmp_path, text)
     assert stage.config.training.eval_every == 7
-    with pytest.raises(UserError, match=r"success is 0\.9, .* eval_every has to be"):
+    with pytest.raises(UserError, match=r"success is 0\.9, .*eval_every has to be"):
         planned(tmp_path, text.replace("= 7", "= 0"))
 
 

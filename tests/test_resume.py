@@ -49,6 +49,14 @@ def config(eval_every: int = 0) -> RunConfig:
     )
 
 
+class Placed(Learner):
+    """One whose fresh states are bound to the device, as restored ones are: a program
+    is compiled for each of these kinds."""
+
+    def init(self, key):
+        return jax.device_put(super().init(key), jax.devices()[0])
+
+
 class Compiled:
     """Environments, learners and evaluators by their configuration: trainings of this
     module do the same computations, so they compile them once. (The one that is killed
@@ -68,7 +76,7 @@ class Compiled:
     def learner(self, batched, ppo, **more):
         assert not more["teachers"] and more["devices"] == 1
         key = "learner", id(batched.env), batched.num_envs, ppo
-        return self.once(key, lambda: Learner(batched, ppo))
+        return self.once(key, lambda: Placed(batched, ppo))
 
     def evaluator(self, env):
         return self.once(("evaluator", id(env)), lambda: Evaluator(env))
@@ -322,7 +330,7 @@ def test_content_counts_and_not_the_file(compiled, tmp_path):
     with pytest.raises(UserError, match=r"weight of clip 2: 2\.0, 1\.0"):
         check_identity(there, here, "it")
     there = here | {"motions": here["motions"][:1], "terrain": 64 * "a"}
-    with pytest.raises(UserError, match="number of clips: 1, 2; .* ground: a+, flat"):
+    with pytest.raises(UserError, match=r"number of clips: 1, 2; .* ground: a+, flat"):
         check_identity(there, here, "it")
 
 

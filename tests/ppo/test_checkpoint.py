@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from mimicgym.errors import UserError
-from mimicgym.ppo import Checkpoints, Learner, LearnerState, policy_of
+from mimicgym.ppo import (
+    Checkpoints,
+    CheckpointWriter,
+    Learner,
+    LearnerState,
+    policy_of,
+)
 from tests.ppo.probes import Probe
 from tests.ppo.test_learner import CONFIG
 
@@ -77,6 +83,74 @@ def test_only_the_newest_are_kept(state, tmp_path):
     kept = sorted(int(p.name) for p in tmp_path.iterdir() if p.name.isdigit())
     assert kept == [3, 4, 5]
     assert checkpoints.latest() == 5
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(learner, tmp_path):
+    state = iterate(learner, learner.init(jax.random.key(0)), 1)
+    before = leaves(jax.tree.map(lambda x: x.copy(), state))
+    with CheckpointWriter(tmp_path, keep=2) as writer:
+        assert writer.save(state, CONFIG, {"robot": "a"}) == 1
+        # Its memory is used up by now, and an iteration has filled it anew.
+        state, _ = learner.iterate(state)
+        assert writer.save(state, CONFIG, {}) == 2
+        after = leaves(jax.tree.map(lambda x: x.copy(), state))
+        iterate(learner, state, 5)
+    found = Checkpoints(tmp_path)
+    assert found.all() == (1, 2)
+    for number, expected in ((1, before), (2, after)):
+        restored = found.restore(number, fresh())
+        for a, b in zip(leaves(restored), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert found.meta(1)["robot"] == "a"
+
+
+def test_a_checkpoint_is_written_once(state, tmp_path):
+    with CheckpointWriter(tmp_path, keep=2) as writer:
+        writer.save(state, CONFIG, {"said": 1})
+        writer.save(state, CONFIG, {"said": 2})
+    with CheckpointWriter(tmp_path, keep=2) as writer:
+        writer.save(state, CONFIG, {"said": 3})
+    assert Checkpoints(tmp_path).meta(3)["said"] == 1
+
+
+def test_newer_ones_are_forgotten(state, tmp_path):
+    with CheckpointWriter(tmp_path, keep=3) as writer:
+        for i in (2, 4, 6):
+            writer.save(state.replace(iteration=jax.numpy.int32(i)), CONFIG, {})
+        writer.forget_after(2)
+        writer.save(state, CONFIG, {})
+    assert Checkpoints(tmp_path).all() == (2, 3)
+
+
+def test_what_a_killed_writer_left_is_removed(state, tmp_path):
+    left = tmp_path / "7.orbax-checkpoint-tmp"
+    (left / "learner").mkdir(parents=True)
+    with CheckpointWriter(tmp_path, keep=2) as writer:
+        writer.save(state, CONFIG, {})
+    assert Checkpoints(tmp_path).all() == (3,)
+    assert not left.exists()
+
+
+def test_what_can_not_be_written_is_told(state, tmp_path):
+    folder = tmp_path / "checkpoints"
+    with (
+        pytest.raises(UserError, match=f"can not be written to {folder}"),
+        CheckpointWriter(folder, keep=2) as writer,
+    ):
+        shutil.rmtree(folder)
+        folder.write_text("in its place")
+        writer.save(state, CONFIG, {})
+
+
+def test_a_policy_from_devices_that_are_not_here(state, checkpoints):
+    file = checkpoints.folder / "3" / "policy" / "_sharding"
+    text = file.read_text()
+    (device,) = {str(device) for device in jax.devices()}
+    assert device in text
+    file.write_text(text.replace(device, "TFRT_CPU_99"))
+    obs = jax.numpy.linspace(-1, 1, 5)[:, None]
+    loaded = checkpoints.policy(3, CONFIG)
+    np.testing.assert_array_equal(loaded(obs), policy_of(state, CONFIG)(obs))
 
 
 def test_what_does_not_belong_is_refused(state, checkpoints):

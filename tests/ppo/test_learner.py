@@ -1,5 +1,6 @@
 """PPO on tasks whose values and best actions are known."""
 
+import time
 from dataclasses import replace
 
 import jax
@@ -275,3 +276,28 @@ def test_divergence_is_not_passed_over():
             on_iteration=lambda progress, current: seen.append(progress),
         )
     assert seen == []
+
+
+def test_time_is_told_apart_into_acting_and_learning():
+    """Learning for 40 epochs takes most of the time, one epoch does not; together they
+    are what has passed."""
+    shares = {}
+    for epochs in (1, 40):
+        seen = []
+        config = replace(CONFIG, epochs=epochs, hidden=(256, 256), num_steps=32)
+        learner = Learner(Probe("both"), config)
+        began = time.perf_counter()
+        train(
+            learner,
+            learner.init(jax.random.key(0)),
+            iterations=6,
+            on_iteration=lambda progress, state, seen=seen: seen.append(progress),
+        )
+        passed = time.perf_counter() - began
+        total = sum(p.rollout_s + p.update_s for p in seen)
+        assert 0.3 * passed < total <= passed
+        later = seen[2:]
+        update = sum(p.update_s for p in later)
+        shares[epochs] = update / sum(p.rollout_s + p.update_s for p in later)
+    assert 0 < shares[1] < shares[40] < 1
+    assert shares[40] > 0.8

@@ -36,6 +36,7 @@ class SeedLearner:
         self.count = count
         self.config = learner.config
         self.env = learner.env
+        self.teachers = learner.teachers
         self.steps_per_iteration = count * learner.steps_per_iteration
         self._start = jax.jit(jax.vmap(learner.pure_init))
         self.collect = jax.jit(self._collect, donate_argnums=0)
@@ -48,7 +49,7 @@ class SeedLearner:
     def iterate(self, state: LearnerState) -> tuple[LearnerState, dict[str, jax.Array]]:
         """See `Learner.iterate`."""
         state, rollout, metrics = self.collect(state)
-        state, health = self.improve(state, rollout, self.learner.teachers)
+        state, health = self.improve(state, rollout, self.teachers)
         return state, metrics | health
 
     def one(self, state: LearnerState, number: int) -> LearnerState:
@@ -69,7 +70,8 @@ class SeedLearner:
     @property
     def compilations(self) -> int:
         """See `Learner.compilations`."""
-        return max(self.collect._cache_size(), self.improve._cache_size())
+        programs: list[Any] = [self.collect, self.improve]
+        return max(program._cache_size() for program in programs)
 
 
 def _over_seeds(metrics: dict[str, Any]) -> dict[str, jax.Array]:

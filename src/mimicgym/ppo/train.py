@@ -3,14 +3,19 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 
 from mimicgym.errors import UserError
-from mimicgym.ppo.learner import Learner, LearnerState
+from mimicgym.ppo.learner import Learner
+from mimicgym.ppo.seeds import SeedLearner
+from mimicgym.ppo.state import LearnerState
+from mimicgym.ppo.stopwatch import Split, Stopwatch
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Progress:
       seconds: training time of this call, without the first iteration's compilation and
         without what is done at rests.
       compile_s: time that compiling took.
+      rollout_s, update_s: what the iteration spent acting and learning; in the first of
+        this call with compiling.
       metrics: figures of the iteration; None for those that had nothing to average.
     """
 
@@ -31,11 +38,13 @@ class Progress:
     seconds: float
     compile_s: float
     steps_per_s: float
+    rollout_s: float
+    update_s: float
     metrics: dict[str, float | None]
 
 
 def train(
-    learner: Learner,
+    learner: Learner | SeedLearner,
     state: LearnerState,
     *,
     iterations: int | None = None,
@@ -67,16 +76,19 @@ def train(
     """
     if iterations is None and seconds is None and should_stop is None:
         raise UserError("nothing says when to stop: give iterations or seconds")
-    done = int(state.iteration)
+    done = int(np.max(jax.device_get(state.iteration)))
     if iterations is not None and iterations <= done:
         raise UserError(
             f"{done} iterations are done already; iterations={iterations} asks for none"
         )
-    waiting: tuple[int, dict[str, Any]] | None = None
+    waiting: tuple[int, dict[str, Any], Future[Split]] | None = None
     clock = _Clock(learner.steps_per_iteration)
 
-    def report(pending: tuple[int, dict[str, Any]], rest: LearnerState | None) -> None:
-        number, device_metrics = pending
+    def report(
+        pending: tuple[int, dict[str, Any], Future[Split]], rest: LearnerState | None
+    ) -> None:
+        number, device_metrics, watched = pending
+        split = watched.result()
         metrics = {k: _number(v) for k, v in jax.device_get(device_metrics).items()}
         _refuse_divergence(number, metrics)
         clock.tick()
@@ -88,28 +100,34 @@ def train(
             seconds=clock.seconds,
             compile_s=clock.compile_s,
             steps_per_s=clock.steps_per_s,
+            rollout_s=split.rollout_s,
+            update_s=split.update_s,
             metrics=metrics,
         )
         on_iteration(progress, rest)
 
-    while should_stop is None or not should_stop():
-        if iterations is not None and done >= iterations:
-            break
-        if seconds is not None and clock.seconds >= seconds:
-            break
-        state, metrics = learner.iterate(state)
-        done += 1
+    with Stopwatch() as watch:
+        while should_stop is None or not should_stop():
+            if iterations is not None and done >= iterations:
+                break
+            if seconds is not None and clock.seconds >= seconds:
+                break
+            state, rollout, acted = learner.collect(state)
+            state, learnt = learner.improve(state, rollout, learner.teachers)
+            del rollout  # its memory is wanted for the next
+            done += 1
+            if waiting is not None:
+                report(waiting, None)
+            waiting = (done, acted | learnt, watch.watch(acted, learnt))
+            if rests(done):
+                # Waiting for the device is training; what follows is not.
+                state = jax.block_until_ready(state)
+                with clock.resting():
+                    report(waiting, state)
+                waiting = None
+                watch.restart()
         if waiting is not None:
             report(waiting, None)
-        waiting = (done, metrics)
-        if rests(done):
-            # Waiting for the device is training; what follows is not.
-            state = jax.block_until_ready(state)
-            with clock.resting():
-                report(waiting, state)
-            waiting = None
-    if waiting is not None:
-        report(waiting, None)
     return jax.block_until_ready(state)
 
 

@@ -3,6 +3,9 @@
 import json
 import shutil
 import tomllib
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import jax
@@ -373,8 +376,9 @@ def ran(tmp_path_factory) -> Path:
     assert seen == [("wave", "begins"), ("student", "begins")]
     for name in ("report.json", "report.md"):
         shutil.copy(out / name, folder / f"stopped_{name}")
-    assert go_on(folder, Watch(on_stage=lambda now, state: seen.append(state)))
-    assert seen[2:] == ["finished", "goes on"]
+    with redirect_stdout(StringIO()) as text:
+        assert main(["pipeline", str(folder / "my.toml"), f"--out={out}"]) == 0
+    (folder / "printed.txt").write_text(text.getvalue())
     return folder
 
 
@@ -389,6 +393,15 @@ def test_stages_go_on_where_they_were_stopped(ran):
         numbers = [m["iteration"] for m in run.metrics()]
         assert numbers == list(range(1, iterations + 1))
         assert Checkpoints(run.checkpoints).latest() == iterations
+
+
+def test_what_is_printed(ran):
+    text = " ".join((ran / "printed.txt").read_text().split())
+    assert "stage wave is finished already" in text
+    assert "stage student goes on" in text
+    assert "student 4 of 4: " in text
+    assert "stage student finished: completion" in text
+    assert f"report: {ran / 'out' / 'report.md'}" in text
 
 
 def test_the_report_has_everything(ran):
@@ -421,7 +434,7 @@ def test_a_stage_starts_with_what_the_one_before_it_learnt(ran):
     """On what both see, the student does at first what its source did at last."""
     wave, student = plan(read_file(str(ran / "my.toml")), ran / "out")
     env = make_env(student.config.env)
-    learner = Learner(BatchedEnv(env, 8), student.config.ppo, teachers=())
+    learner = Learner(BatchedEnv(env, 8), replace(student.config.ppo, bc_coef=0.0))
     fill = weights_from(
         student.source, student.layout, USUAL, lambda iteration, told: None
     )

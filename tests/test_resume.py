@@ -35,7 +35,7 @@ SETTINGS = {
     "training.checkpoint_every": 2,
     "training.keep": 2,
 }
-TIMES = ("seconds", "steps_per_s")
+TIMES = ("seconds", "steps_per_s", "rollout_s", "update_s")
 
 
 def config(eval_every: int = 0) -> RunConfig:

@@ -105,6 +105,8 @@ class Recorder:
                 "env_steps": progress.env_steps,
                 "seconds": round(progress.seconds, 3),
                 "steps_per_s": round(progress.steps_per_s, 1),
+                "rollout_s": round(progress.rollout_s, 4),
+                "update_s": round(progress.update_s, 4),
             }
             | progress.metrics
         )

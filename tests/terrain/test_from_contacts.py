@@ -47,13 +47,13 @@ def test_the_stairs_under_climb_stairs():
     assert (len(found.rests), found.in_air) == (8, 0)
     for rest in found.rests:
         error_m = found.field.at(rest.places_xy) - truth.at(rest.places_xy)
-        assert np.abs(error_m).max() < 1e-3  # seen: 0.0001
+        assert np.abs(error_m).max() < 1e-3  # seen: 3e-8
     assert above_ground(soles_w, found.field)[..., 2].min() > -1e-3
     # Under the whole path, wherever it is not the depth of a tread that is a guess.
     x, y = np.meshgrid(np.arange(-0.1, 1.6, 0.02), np.arange(-0.15, 0.16, 0.02))
     path_xy = np.stack([x.ravel(), y.ravel()], axis=1)
     error_m = np.abs(found.field.at(path_xy) - truth.at(path_xy))
-    assert (error_m < 0.01).mean() > 0.8
+    assert (error_m < 0.01).mean() > 0.85  # seen: 0.91
     assert error_m.max() < 0.13
 
 

@@ -169,7 +169,7 @@ def _config(
     if stage.init_std is not None:
         changes["ppo.init_std"] = stage.init_std
     if teachers:
-        changes["teachers"] = [str(t.folder) for t in teachers]
+        changes["teachers"] = [_teacher(teacher) for teacher in teachers]
     if len(teachers) == 1:
         changes["env.motion.teacher"] = teachers[0].name
     if teachers and not config.env.observation.teacher:
@@ -177,6 +177,12 @@ def _config(
     config = override(config, changes)
     with _told("overrides"):
         return override(config, _settings(config, stage.overrides))
+
+
+def _teacher(teacher: Source) -> str:
+    """FOLDER, or NAME=FOLDER where it has another name than its folder."""
+    folder = str(teacher.folder)
+    return folder if teacher.folder.name == teacher.name else f"{teacher.name}={folder}"
 
 
 def _seen(teachers: Sequence[Source]) -> list[str]:

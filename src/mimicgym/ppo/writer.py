@@ -27,10 +27,17 @@ class CheckpointWriter:
         removed.
       keep: how many to keep, the newest. Older ones are deleted when a new one is
         whole.
+
+    Raises:
+      UserError: the folder can not be made.
     """
 
     def __init__(self, folder: Path, keep: int):
         self.folder = folder.absolute()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refusal(error) from error
         self._manager = ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
@@ -50,13 +57,11 @@ class CheckpointWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
-            self.wait()
-        except UserError:
-            # What ended the `with` is the news.
+            self._manager.close()  # which waits
+        except (OSError, ValueError) as error:
+            # Else, what ended the `with` is the news.
             if kind is None:
-                raise
-        finally:
-            self._manager.close()
+                raise self._refusal(error) from error
 
     def save(self, state: LearnerState, config: PPOConfig, meta: dict[str, Any]) -> int:
         """Begin to write a checkpoint, if it is not there, and return its iteration.
@@ -86,7 +91,7 @@ class CheckpointWriter:
             },
             "iteration": iteration,
         }
-        # On a CPU, what is written would be the very memory of the next iteration.
+        # The next iteration takes this memory, however long the writing takes.
         copied = jax.tree.map(lambda x: x.copy(), without_keys(state))
         try:
             self._manager.save(

@@ -137,11 +137,18 @@ def test_a_backend_that_can_not_be_opened_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
-def test_a_backend_that_is_not_installed_names_its_extra(tmp_path, monkeypatch, name):
-    # None in sys.modules makes an import fail as if nothing were there.
-    monkeypatch.setitem(sys.modules, name, None)
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_backend_that_is_not_installed_names_its_extra(
+    tmp_path, monkeypatch, name, folder
+):
+    # Nothing is installed where only that folder is looked through; one that has the
+    # package's name and no more does not count.
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    if folder:
+        (tmp_path / name).mkdir()
     with pytest.raises(UserError, match=rf"mimicgym\[{name}\]"):
-        open_loggers(LoggingConfig(backends=(name,)), run_info(tmp_path))
+        LoggingConfig(backends=(name,)).check()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,13 @@ SETTINGS = {
     "training.checkpoint_every": 2,
     "training.keep": 2,
 }
-TIMES = ("seconds", "steps_per_s", "rollout_s", "update_s")
+TIMES = (
+    "seconds",
+    "steps_per_s",
+    "rollout_s",
+    "update_s",
+    "memory/process_peak_mb",
+)
 
 
 def config(eval_every: int = 0) -> RunConfig:
@@ -304,8 +310,11 @@ def test_other_packages_are_told(compiled, whole, tmp_path):
     change_meta(run, versions=meta["versions"] | {"jax": "0.0.1"})
     notes = []
     train(config(), resume=run, iterations=7, on_note=notes.append)
-    (note,) = notes
+    (note,) = [note for note in notes if "saved with" in note]
     assert f"saved with jax 0.0.1, here {jax.__version__}:" in note
+    notes.clear()
+    train(config(), resume=run, iterations=8, on_note=notes.append)
+    assert not [note for note in notes if "saved with" in note]
 
 
 def test_content_counts_and_not_the_file(compiled, tmp_path):

@@ -13,13 +13,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from mimicgym.configs import to_dict
 from mimicgym.envs.make import make_env
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.evaluation import Evaluation, Evaluator, evaluation_config
+from mimicgym.loggers import Loggers, RunInfo, open_loggers
+from mimicgym.memory import memory_metrics
 from mimicgym.motion import Library
 from mimicgym.ppo import Checkpoints, CheckpointWriter, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.run import RunConfig, RunFolder
+
+# Clips whose success is a curve of its own; all are in clips.jsonl.
+_MOST_CLIP_CURVES = 50
 
 
 class Recorder:
@@ -54,6 +60,7 @@ class Recorder:
         self._evaluated: tuple[int, Evaluation] | None = None
         self._logged = {"clips": -1, "evaluation": -1}
         self._best_score: tuple[float, float] | None = None
+        self._loggers = Loggers({})
 
     def __enter__(self) -> "Recorder":
         keep = self.config.training.keep
@@ -66,16 +73,23 @@ class Recorder:
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._open.__exit__(*exception)
+        try:
+            self._open.__exit__(*exception)
+        finally:
+            self._loggers.close()
 
     def begin(self, state: LearnerState) -> None:
         """Save a new run, so that it can go on from its first moment."""
+        self._open_loggers(0, 0)
         self._newest.save(state, self.config.ppo, self._meta)
 
     def go_on(self, state: LearnerState) -> None:
         """Take up a run again where it was saved."""
         iteration = int(state.iteration)
+        logged = self.folder.metrics()
         self.folder.forget_after(iteration)
+        kept = self.folder.metrics()
+        self._open_loggers(_last_step(kept), _last_step(logged))
         self._best.forget_after(iteration)
         best = Checkpoints(self.folder.best)
         if best.all():
@@ -99,17 +113,19 @@ class Recorder:
             mean = self.evaluate(state).mean
             scores = {f"eval/{k}": _known(v) for k, v in mean.items() if k != "frames"}
             progress = replace(progress, metrics=progress.metrics | scores)
-        self.folder.log(
-            {
-                "iteration": number,
-                "env_steps": progress.env_steps,
-                "seconds": round(progress.seconds, 3),
-                "steps_per_s": round(progress.steps_per_s, 1),
-                "rollout_s": round(progress.rollout_s, 4),
-                "update_s": round(progress.update_s, 4),
-            }
-            | progress.metrics
-        )
+        figures = {
+            "iteration": number,
+            "seconds": round(progress.seconds, 3),
+            "steps_per_s": round(progress.steps_per_s, 1),
+            "rollout_s": round(progress.rollout_s, 4),
+            "update_s": round(progress.update_s, 4),
+        }
+        figures |= memory_metrics() | progress.metrics
+        steps = {"iteration": number, "env_steps": progress.env_steps}
+        self.folder.log(steps | figures)
+        if state is not None and self._saves(number):
+            figures |= _clip_rates(clip_report(self._env, state))
+        self._loggers.log(progress.env_steps, figures)
         if state is not None and self._saves(number):
             self.save(state)
         if state is not None and mean is not None:
@@ -161,6 +177,14 @@ class Recorder:
             self._best.save(state, self.config.ppo, meta)
             self._best_score = score
 
+    def _open_loggers(self, resumed_at: int, logged_to: int) -> None:
+        config = self.config.logging
+        name = config.name or self.folder.path.resolve().name
+        info = RunInfo(
+            self.folder.path, name, to_dict(self.config), resumed_at, logged_to
+        )
+        self._loggers = open_loggers(config, info)
+
     def _is_news(self, what: str, iteration: int) -> bool:
         """Whether that was not logged yet of an iteration; from now on it is."""
         known, self._logged[what] = self._logged[what], iteration
@@ -172,6 +196,18 @@ class Recorder:
     def _evaluates(self, iteration: int) -> bool:
         every = self.config.training.eval_every
         return every > 0 and iteration % every == 0
+
+
+def _last_step(lines: list[dict[str, Any]]) -> int:
+    """Environment steps of the newest of some lines of metrics; 0 for none."""
+    return lines[-1]["env_steps"] if lines else 0
+
+
+def _clip_rates(clips: list[dict[str, Any]]) -> dict[str, float | None]:
+    """A curve for each clip, where they are few enough to look at."""
+    if len(clips) > _MOST_CLIP_CURVES:
+        return {}
+    return {f"clip/{clip['name']}": clip["success_rate"] for clip in clips}
 
 
 def _score(mean: dict[str, float]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ RUN/clips.jsonl        success and share of each clip, a line a checkpoint
 RUN/evals.jsonl        scores of each clip, a line an evaluation
 RUN/checkpoints/       the newest, see `ppo.checkpoint`
 RUN/best/              the one that evaluated best
+RUN/tensorboard/       metrics.jsonl for TensorBoard, unless switched off
 RUN/report/            curves.png, clips.png, eval.json
 """
 
@@ -23,6 +24,7 @@ from mimicgym.configs import from_dict, override, to_dict
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import env_config
 from mimicgym.errors import UserError
+from mimicgym.loggers import LoggingConfig
 from mimicgym.ppo import Checkpoints, Policy, PPOConfig
 from mimicgym.tasks import get_task
 
@@ -77,6 +79,7 @@ class RunConfig:
         `mimicgym.teaching`.
       devices: over how many the environments are spread; 0 for all there are.
       training: what is saved and judged meanwhile.
+      logging: where it is logged besides the run's folder.
     """
 
     preset: str
@@ -87,6 +90,7 @@ class RunConfig:
     teachers: tuple[str, ...] = ()
     devices: int = 1
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
 
 
 def run_config(

@@ -14,6 +14,7 @@ from mimicgym.envs.make import library_of, make_env
 from mimicgym.errors import UserError
 from mimicgym.evaluation import Evaluation
 from mimicgym.identity import check_identity, identity
+from mimicgym.memory import available_bytes, check_memory, estimate_memory
 from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner
@@ -60,12 +61,14 @@ def train(
       initial: what a new run begins with, made of its fresh state: other weights, for
         example. A run that is resumed has begun.
       on_iteration, on_start: told of progress.
-      on_note: told what a user should know of the run that is gone on with.
+      on_note: told how much memory will be needed, and what a user should know of a run
+        that is gone on with.
       should_stop: asked before each iteration; the run is saved when it says yes.
 
     Raises:
       UserError: something asked for can not be had, such as going on with a run of
-        other settings, another robot or clips whose content has changed.
+        other settings, another robot or clips whose content has changed; or it does
+        not fit the memory that there is.
     """
     _check_ends(config, iterations, seconds, success)
     if resume is not None:
@@ -87,6 +90,10 @@ def train(
         teachers=teachers,
         devices=config.devices or jax.device_count(),
     )
+    memory = estimate_memory(env, learner)
+    on_note(str(memory))
+    shared = learner.devices if jax.default_backend() == "cpu" else 1
+    check_memory(memory, available_bytes(), shared)
     state = learner.init(jax.random.key(config.seed))
     meta = identity(config, env, library, teachers)
     if resume is None:
@@ -131,6 +138,7 @@ def _check_ends(
     success: float | None,
 ) -> None:
     config.training.check()
+    config.logging.check()
     if iterations is None and seconds is None and success is None:
         raise UserError("nothing says when to stop: give iterations, seconds, success")
     if success is None:

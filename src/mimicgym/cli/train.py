@@ -21,6 +21,7 @@ from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import library_of
 from mimicgym.errors import UserError
+from mimicgym.loggers import LoggingConfig
 from mimicgym.ppo import PPOConfig
 from mimicgym.reference import reference_megabytes
 from mimicgym.report import sparkline
@@ -75,6 +76,7 @@ class TrainArgs:
     env: EnvConfig = field(default_factory=EnvConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -219,6 +221,7 @@ def run_config(args: TrainArgs) -> RunConfig:
         teachers=args.teachers,
         devices=args.devices,
         training=args.training,
+        logging=args.logging,
     )
 
 

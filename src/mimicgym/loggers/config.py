@@ -1,6 +1,7 @@
 """Where a training is logged besides its own folder."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 from mimicgym.errors import UserError, unknown_name
@@ -25,10 +26,15 @@ class LoggingConfig:
     """wandb keeps what it logs in the run's folder, for `wandb sync`."""
 
     def check(self) -> None:
-        """`UserError` for settings that can not be used."""
+        """`UserError` for settings that can not be used, or a backend that is not
+        installed."""
         for name in self.backends:
             if name not in BACKENDS:
                 raise unknown_name("logging.backends", name, BACKENDS)
+            if name != "tensorboard" and not _installed(name):
+                raise UserError(
+                    f"logging to {name} needs it: pip install 'mimicgym[{name}]'"
+                )
         if len(set(self.backends)) < len(self.backends):
             raise UserError(
                 f"logging.backends names one twice: {', '.join(self.backends)}"
@@ -39,3 +45,9 @@ class LoggingConfig:
             raise UserError("logging.project is empty; give it a name")
         if self.offline and "wandb" not in self.backends:
             raise UserError("logging.offline is for wandb, which is not logged to")
+
+
+def _installed(name: str) -> bool:
+    # A folder of that name, such as the one in which wandb keeps its files, has none.
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None

@@ -4,7 +4,6 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from mimicgym.errors import UserError
 from mimicgym.loggers.logger import Metrics, RunInfo
 
 NAME_FILE = "trackio_name.txt"
@@ -16,20 +15,10 @@ class TrackioLogger:
 
     Where the database lies, and whether it is mirrored elsewhere, is for Trackio's own
     variables to say (TRACKIO_DIR, TRACKIO_SPACE_ID).
-
-    Raises:
-      UserError: trackio is not installed.
     """
 
     def __init__(self, run: RunInfo, *, project: str):
-        try:
-            import trackio  # pyright: ignore[reportMissingImports]
-        except ModuleNotFoundError as error:
-            if error.name != "trackio":
-                raise
-            raise UserError(
-                "logging to trackio needs it: pip install 'mimicgym[trackio]'"
-            ) from error
+        import trackio  # pyright: ignore[reportMissingImports]
 
         self._skip_to = run.logged_to
         self._run: Any = trackio.init(

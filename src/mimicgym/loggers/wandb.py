@@ -15,18 +15,12 @@ class WandbLogger:
     on does so there too, without what had been logged before it was stopped.
 
     Raises:
-      UserError: wandb is not installed, or not logged in to.
+      UserError: nobody is logged in.
     """
 
     def __init__(self, run: RunInfo, *, project: str, offline: bool):
-        try:
-            import wandb
-        except ModuleNotFoundError as error:
-            if error.name != "wandb":
-                raise
-            raise UserError(
-                "logging to wandb needs it: pip install 'mimicgym[wandb]'"
-            ) from error
+        import wandb
+        from wandb.errors import UsageError
 
         self._skip_to = run.logged_to
         try:
@@ -40,7 +34,7 @@ class WandbLogger:
                 resume=None if offline else "allow",
                 reinit="create_new",
             )
-        except wandb.errors.UsageError as error:
+        except UsageError as error:
             raise UserError(
                 f"wandb: {error} Or set logging.offline, to log to the run's folder"
             ) from error

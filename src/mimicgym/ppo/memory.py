@@ -38,7 +38,7 @@ class LearnerMemory:
 def learner_memory(learner: Learner) -> LearnerMemory:
     """What `Learner.iterate` will need."""
     state = jax.eval_shape(learner.init, jax.random.key(0))
-    after, rollout, _ = jax.eval_shape(learner.collect, state)
+    _, rollout, _ = jax.eval_shape(learner.collect, state)
     config, devices = learner.config, learner.devices
     obs = rollout.obs
     count = math.prod(rollout.reward.shape) // devices

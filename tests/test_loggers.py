@@ -8,12 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mimicgym.configs import from_dict, override
 from mimicgym.errors import UserError
 from mimicgym.loggers import Loggers, LoggingConfig, RunInfo, open_loggers
+from mimicgym.recording import Progress, Recorder
+from mimicgym.run import RunFolder, run_config
 
 CONFIG = {"preset": "quick", "ppo": {"clip": 0.2}}
 
@@ -172,6 +176,30 @@ def test_settings_come_from_json_and_overrides():
     assert from_dict(LoggingConfig, {}) == LoggingConfig()
     with pytest.raises(UserError, match="backends"):
         override(LoggingConfig(), {"backends": ["mlflow"]})
+
+
+def test_a_run_logs_each_iteration_once_though_it_was_killed(tmp_path):
+    config = run_config("quick", motion="wave", num_envs=8)
+    folder = RunFolder.create(tmp_path / "run", config)
+
+    def record(recorder: Recorder, *iterations: int) -> None:
+        for i in iterations:
+            progress = Progress(i, 100 * i, 1.0 * i, 0.0, 50.0, 0.2, 0.1, {"ppo/kl": i})
+            recorder.record(progress, None)
+
+    for resumed_at, iterations in ((0, (1, 2, 3)), (2, (3, 4))):
+        # Nothing else of a state is looked at.
+        state: Any = SimpleNamespace(iteration=resumed_at)
+        with Recorder(folder, config, None, None, {}) as recorder:  # pyright: ignore
+            recorder.go_on(state)
+            record(recorder, *iterations)
+    lines = folder.metrics()
+    assert [line["iteration"] for line in lines] == [1, 2, 3, 4]
+    assert all(any(key.startswith("memory/") for key in line) for line in lines)
+    events = read_tensorboard(folder.path)
+    steps = [(100 * i, i) for i in (1, 2, 3, 4)]
+    assert points(events, "iteration") == points(events, "ppo/kl") == steps
+    assert points(events, "rollout_s")[0] == (100, 0.2)
 
 
 # Weights & Biases and Trackio start threads and processes: each in one of its own.

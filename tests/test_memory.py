@@ -20,6 +20,7 @@ from mimicgym.memory import (
 from mimicgym.ppo import Learner, ppo_preset
 from mimicgym.ppo.memory import learner_memory, num_bytes
 from mimicgym.run import run_config
+from mimicgym.training import train
 
 ROWS = 256
 MB = 10**6
@@ -153,6 +154,20 @@ def test_devices_that_share_memory_need_it_together():
     check_memory(ESTIMATE, 2 * ESTIMATE.total, devices=2)
     with pytest.raises(UserError, match="each of 2 devices"):
         check_memory(ESTIMATE, 2 * ESTIMATE.total - 1, devices=2)
+
+
+def test_a_training_is_refused_before_it_compiles(tmp_path, monkeypatch):
+    monkeypatch.setattr("mimicgym.training.available_bytes", lambda: 10 * MB)
+    notes = []
+    with pytest.raises(UserError, match=r"needs about .* 10 MB are available"):
+        train(
+            run_config("quick", motion="wave", engine="native", num_envs=8),
+            out=tmp_path / "run",
+            iterations=1,
+            on_note=notes.append,
+        )
+    assert "rollout" in notes[0]
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_is_available_and_what_is_used():

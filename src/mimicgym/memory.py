@@ -21,7 +21,7 @@ _MB = 10**6
 _MOTION_COPIES = 3
 # What XLA takes to compile for a CPU and does not give back: measured with jaxlib 0.10.
 # It hardly depends on the task.
-_COMPILING = {"native": 750 * _MB, "mjx": 1600 * _MB}
+_COMPILING = {"native": 750 * _MB, "mjx": 1500 * _MB}
 # By which setting each part shrinks.
 _ADVICE = {
     "motions": "train on fewer or shorter clips",

@@ -137,6 +137,7 @@ def _watch(console: Console, stop: StopOnInterrupt) -> Watch:
     return Watch(on_stage, on_iteration, on_transfer, on_note, on_result, stop)
 
 
+_LONG = ("stage", "clips", "teachers")
 _STATES = {"begins": "begins", "goes on": "goes on", "finished": "is finished already"}
 _FIGURES = (
     ("return", "episode/return", 1, 1),
@@ -158,7 +159,7 @@ def _shipped_table() -> Table:
 def _stage_table(cells: Sequence[Sequence[str]]) -> Table:
     table = Table(title="stages")
     for head in COLUMNS:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, no_wrap=head not in _LONG, overflow="fold")
     for row in cells:
         table.add_row(*row)
     return table

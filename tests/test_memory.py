@@ -152,8 +152,11 @@ def test_what_does_not_fit_is_refused_with_what_to_change(largest, advice):
 
 def test_devices_that_share_memory_need_it_together():
     check_memory(ESTIMATE, 2 * ESTIMATE.total, devices=2)
-    with pytest.raises(UserError, match="each of 2 devices"):
+    with pytest.raises(UserError, match="for 2 devices"):
         check_memory(ESTIMATE, 2 * ESTIMATE.total - 1, devices=2)
+    # They compile once.
+    compiled = replace(ESTIMATE, compiling=100 * MB)
+    check_memory(compiled, 2 * ESTIMATE.total + 100 * MB, devices=2)
 
 
 def test_a_training_is_refused_before_it_compiles(tmp_path, monkeypatch):

@@ -300,6 +300,21 @@ def test_motions_are_found_beside_the_file_and_replaced_by_name(tmp_path, monkey
         planned(tmp_path, SMALL + TEACHER, motions=("kick",))
 
 
+def test_what_a_stage_says_of_a_list_goes_before_what_the_list_says(tmp_path):
+    (tmp_path / "list.yaml").write_text("- stand\n- {clip: kick, weight: 2, repeat: 3}")
+    text = SMALL + (
+        '[motions]\nmine = ["list.yaml"]\n'
+        + stage_of('motions = ["$mine", { clip = "$mine", weight = 5 }]')
+    )
+    (stage,) = planned(tmp_path, text)
+    assert stage.motions.items == [
+        {"clip": "stand"},
+        {"clip": "kick", "weight": 2, "repeat": 3},
+        {"clip": "stand", "weight": 5},
+        {"clip": "kick", "weight": 5, "repeat": 3},
+    ]
+
+
 def test_changes_are_for_all_stages(tmp_path):
     stages = planned(tmp_path, SMALL + TEACHER + STUDENT)
     assert [s.config.num_envs for s in stages] == [8, 8]

@@ -105,13 +105,14 @@ def check_memory(
       available: bytes, see `available_bytes`; None if not known.
       devices: how many share what is available.
     """
-    if available is None or estimate.total * devices <= available:
+    needed = (estimate.total - estimate.compiling) * devices + estimate.compiling
+    if available is None or needed <= available:
         return
     sizes = sorted(estimate.parts.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{name} {_mb(size)}" for name, size in sizes if size >= _MB)
-    many = f" on each of {devices} devices that share it" if devices > 1 else ""
+    many = f" for {devices} devices that share it" if devices > 1 else ""
     raise UserError(
-        f"this training needs about {_mb(estimate.total)} MB of memory{many}, and"
+        f"this training needs about {_mb(needed)} MB of memory{many}, and"
         f" {_mb(available)} MB are available ({shown}); {_ADVICE[sizes[0][0]]}"
     )
 

@@ -118,17 +118,6 @@ def final_arrays(path: Path) -> list[np.ndarray]:
     return [plain(x) for x in jax.tree.leaves(state)]
 
 
-def test_resuming_equals_not_having_stopped(run, tmp_path):
-    whole = tmp_path / "whole"
-    assert main(["train", *SMALL, "--iterations=4", f"--out={whole}"]) == 0
-    parts = tmp_path / "parts"
-    assert main(["train", *SMALL, "--iterations=2", f"--out={parts}"]) == 0
-    assert main(["train", f"--resume={parts}", "--iterations=4"]) == 0
-    assert [m["iteration"] for m in RunFolder.open(parts).metrics()] == [1, 2, 3, 4]
-    for a, b in zip(final_arrays(whole), final_arrays(parts), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_the_policy_acts_by_itself(run):
     policy = load_policy(run)
     observation = np.zeros(

@@ -5,8 +5,6 @@ mimicgym train --motion clip.npz --preset quick --out runs/clip
 mimicgym train --resume runs/clip --minutes 5
 """
 
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mimicgym.cli.arguments import option_in, preset_in
+from mimicgym.cli.interrupt import StopOnInterrupt
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import library_of
@@ -94,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         resume = RunFolder.open(args.resume)
         config = _resumed_config(argv, args, resume)
-    stop = _StopOnInterrupt()
+    stop = StopOnInterrupt()
     curve: list[float] = []
     with stop, _progress_bar(console) as bar:
         task = bar.add_task("compiling", total=1.0, figures="")
@@ -237,30 +236,6 @@ def _resumed_config(
             " --iterations and --success can be given with it"
         )
     return folder.config()
-
-
-class _StopOnInterrupt:
-    """Whether Ctrl-C was pressed. A second press interrupts as usual."""
-
-    def __init__(self) -> None:
-        self._pressed = False
-        self._before = None
-
-    def __call__(self) -> bool:
-        return self._pressed
-
-    def __enter__(self) -> "_StopOnInterrupt":
-        self._before = signal.signal(signal.SIGINT, self._press)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _press(self, *signal_args: object) -> None:
-        if self._pressed:
-            raise KeyboardInterrupt
-        self._pressed = True
-        print("\nstopping after this iteration (again to abort)", file=sys.stderr)
 
 
 def _progress_bar(console: Console) -> Progress:

@@ -1,5 +1,7 @@
 """The native engine against a plain loop over `mujoco.MjData`, one state at a time."""
 
+import os
+
 import jax
 import mujoco
 import numpy as np
@@ -340,3 +342,15 @@ def test_all_finite():
 def test_negative_threads(model):
     with pytest.raises(UserError, match="threads is -1"):
         NativeEngine(model, threads=-1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
+def test_a_thread_for_each_core_that_may_be_used(model):
+    cores = os.sched_getaffinity(0)
+    assert NativeEngine(model).threads == len(cores)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert NativeEngine(model).threads == 1
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert NativeEngine(model, threads=3).threads == 3

@@ -73,7 +73,7 @@ def make_engine(
       name: one of `ENGINES`.
       model: the compiled robot.
       decimation: physics steps per control step.
-      threads: threads of the native engine, 0 for all cores.
+      threads: threads of the native engine, 0 for all cores that may be used.
       wrench_body: the body that `step`'s wrench acts on.
     """
     if name not in ENGINES:

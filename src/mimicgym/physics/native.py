@@ -5,6 +5,7 @@ reaches it from a jitted program, once per control step for the whole batch. Sta
 in and state comes out: a batch object is only scratch space.
 """
 
+import os
 import threading
 from collections.abc import Mapping
 
@@ -51,7 +52,7 @@ class NativeEngine:
             raise UserError(f"threads is {threads}; give 0 for all cores, or a count")
         self.model = model
         self.decimation = decimation
-        self.threads = threads
+        self.threads = threads or _usable_cores()
         self.wrench_body = wrench_body
         self._wrench_body = wrench_body_id(model.mj, wrench_body)
         self._scratch: dict[tuple, Scratch] = {}
@@ -167,3 +168,11 @@ def _split(model: RobotModel, row: jax.Array) -> tuple[PhysicsState, RawState]:
         for part, (name, shape) in zip(parts[3:], shapes.items(), strict=True)
     }
     return physics, RawState(**raw)
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on: fewer than the machine has in a container or
+    under `taskset`, where more threads than cores would wait for each other."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -71,7 +71,7 @@ class EnvConfig:
     engine: str = "auto"
     """auto (native on a CPU, else mjx), mjx, or native."""
     threads: int = 0
-    """Threads of the native engine; 0 is one per core."""
+    """Threads of the native engine; 0 is one for each core that may be used."""
     chunk: int = 0
     """Environments that are computed at once, one chunk after the other; 0 is all. A
     step then takes less memory and more time. The rest, where it does not divide them,

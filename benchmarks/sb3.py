@@ -32,10 +32,9 @@ import torch
 from gymnasium.spaces import Box
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-import mimicgym
 from mimicgym.envs.make import env_config, make_env
 from mimicgym.evaluation import evaluate, evaluation_config
-from mimicgym.ppo.config import PPOConfig, ppo_preset
+from mimicgym.ppo.config import ppo_preset
 from mimicgym.run import run_config
 from mimicgym.training import train
 

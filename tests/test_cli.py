@@ -208,7 +208,9 @@ def test_an_existing_run_is_not_overwritten(run, capsys):
 
 def test_resuming_with_other_settings_is_refused(run, capsys):
     assert main(["train", f"--resume={run}", "--seed=4", "--iterations=9"]) == 2
-    assert "only --minutes, --iterations and --success" in capsys.readouterr().err
+    assert (
+        "only --minutes, --iterations, --success and --hosts" in capsys.readouterr().err
+    )
 
 
 def test_a_checkpoint_of_another_robot_is_refused(run, tmp_path, capsys):

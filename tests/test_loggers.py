@@ -16,7 +16,8 @@ import pytest
 from mimicgym.configs import from_dict, override
 from mimicgym.errors import UserError
 from mimicgym.loggers import Loggers, LoggingConfig, RunInfo, open_loggers
-from mimicgym.recording import Progress, Recorder
+from mimicgym.ppo import Progress
+from mimicgym.recording import Recorder
 from mimicgym.run import RunFolder, run_config
 
 CONFIG = {"preset": "quick", "ppo": {"clip": 0.2}}

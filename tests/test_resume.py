@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mimicgym import recording, training
+from mimicgym import training
 from mimicgym.cli import eval as eval_command
 from mimicgym.envs.make import library_of, make_env
 from mimicgym.errors import UserError
 from mimicgym.evaluation import ClipScore, Evaluation, Evaluator
 from mimicgym.identity import check_identity, identity
 from mimicgym.ppo import Checkpoints, Learner
+from mimicgym.recording import judge as judging
 from mimicgym.run import RunConfig, RunFolder, load_policy, run_config
 from mimicgym.training import train
 
@@ -94,8 +95,8 @@ def compiled():
         found = Compiled()
         patch.setattr(training, "make_env", found.env)
         patch.setattr(training, "Learner", found.learner)
-        patch.setattr(recording, "make_env", found.env)
-        patch.setattr(recording, "Evaluator", found.evaluator)
+        patch.setattr(judging, "make_env", found.env)
+        patch.setattr(judging, "Evaluator", found.evaluator)
         yield found
 
 
@@ -359,7 +360,7 @@ class Judge:
 def test_the_best_has_more_success_or_else_less_error(compiled, monkeypatch, tmp_path):
     scores = [(0.5, 10.0), (0.8, 30.0), (0.8, 20.0), (0.8, 25.0), (0.7, 5.0)]
     judge = Judge(scores)
-    monkeypatch.setattr(recording, "Evaluator", lambda env: judge)
+    monkeypatch.setattr(judging, "Evaluator", lambda env: judge)
     run = train(config(eval_every=1), out=tmp_path / "run", iterations=5).folder
     assert judge.scores == []
     assert Checkpoints(run.best).all() == (3,)
@@ -378,7 +379,7 @@ def test_the_best_has_more_success_or_else_less_error(compiled, monkeypatch, tmp
 
 def test_success_ends_a_training(compiled, monkeypatch, tmp_path):
     judge = Judge([(0.5, 9.0), (0.9, 9.0)])
-    monkeypatch.setattr(recording, "Evaluator", lambda env: judge)
+    monkeypatch.setattr(judging, "Evaluator", lambda env: judge)
     seen = []
     result = train(
         config(eval_every=2),

@@ -72,11 +72,14 @@ class MemoryEstimate:
         return f"about {_mb(self.total)} MB of memory at once: {parts}"
 
 
-def estimate_memory(env: TrackingEnv, learner: Learner) -> MemoryEstimate:
+def estimate_memory(
+    env: TrackingEnv, learner: Learner, seeds: int = 1
+) -> MemoryEstimate:
     """From shapes: nothing is compiled, and no environment started.
 
     Args:
       env: of the rows that `learner` trains on.
+      seeds: how many such learners there are at once.
     """
     found = learner_memory(learner)
     rows = learner.env.num_envs // learner.devices
@@ -86,12 +89,12 @@ def estimate_memory(env: TrackingEnv, learner: Learner) -> MemoryEstimate:
     on_cpu = jax.default_backend() == "cpu"
     return MemoryEstimate(
         motions=_MOTION_COPIES * num_bytes((env.reference, env.ground)),
-        networks=found.networks,
-        environments=found.environments,
-        physics=physics,
-        rollout=found.rollout,
-        samples=found.samples,
-        minibatch=found.minibatch,
+        networks=seeds * found.networks,
+        environments=seeds * found.environments,
+        physics=seeds * physics,
+        rollout=seeds * found.rollout,
+        samples=seeds * found.samples,
+        minibatch=seeds * found.minibatch,
         compiling=_COMPILING[env.engine.name] if on_cpu else 0,
     )
 

@@ -66,6 +66,18 @@ class TrainingConfig:
                     f"training.{name} is {getattr(self, name)}; at least {least}"
                 )
 
+    def saves(self, iteration: int) -> bool:
+        """Whether there is a checkpoint after that iteration."""
+        return iteration % self.checkpoint_every == 0
+
+    def evaluates(self, iteration: int) -> bool:
+        """Whether there is an evaluation after that iteration."""
+        return self.eval_every > 0 and iteration % self.eval_every == 0
+
+    def rests(self, iteration: int) -> bool:
+        """Whether the state after that iteration is needed."""
+        return self.saves(iteration) or self.evaluates(iteration)
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -78,6 +90,8 @@ class RunConfig:
       teachers: run folders of the policies to imitate, each FOLDER or NAME=FOLDER; see
         `mimicgym.teaching`.
       devices: over how many the environments are spread; 0 for all there are.
+      num_seeds: how many seeds, from `seed` on, are trained at once, each with
+        `num_envs` environments.
       training: what is saved and judged meanwhile.
       logging: where it is logged besides the run's folder.
     """
@@ -89,6 +103,7 @@ class RunConfig:
     seed: int
     teachers: tuple[str, ...] = ()
     devices: int = 1
+    num_seeds: int = 1
     training: TrainingConfig = field(default_factory=TrainingConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
 
@@ -255,6 +270,11 @@ class RunFolder:
         Raises:
           UserError: there is no such checkpoint; it names those there are.
         """
+        seeds = sorted(x.name for x in self.path.glob("seed_*") if x.is_dir())
+        if seeds and not self.checkpoints.exists():
+            raise UserError(
+                f"{self.path} has several seeds; choose a run of it: {', '.join(seeds)}"
+            )
         newest, best = Checkpoints(self.checkpoints), Checkpoints(self.best)
         if which == "latest":
             return newest, newest.latest()

@@ -1,24 +1,37 @@
 """A training run: environment, learner, run folder and final evaluation together."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from mimicgym.configs import difference
+from mimicgym.configs import difference, to_dict
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import library_of, make_env
 from mimicgym.errors import UserError
 from mimicgym.evaluation import Evaluation
+from mimicgym.hosts import gathered, is_first, placed, several
 from mimicgym.identity import check_identity, identity
 from mimicgym.memory import available_bytes, check_memory, estimate_memory
 from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner
-from mimicgym.recording import Recorder
+from mimicgym.ppo.seeds import SeedLearner, one, stacked
+from mimicgym.recording import (
+    HostRecorder,
+    Judge,
+    Outcome,
+    Recorder,
+    SeedRecorder,
+    newest_of_all,
+    rank,
+    seed_config,
+    seed_folders,
+)
 from mimicgym.report import plot_clips, plot_curves
 from mimicgym.run import RunConfig, RunFolder
 from mimicgym.teaching import load_teachers, taught_config
@@ -26,12 +39,20 @@ from mimicgym.teaching import load_teachers, taught_config
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """What a run has led to."""
+    """What a run has led to.
+
+    Attributes:
+      folder: of the run, in which several seeds have runs of their own.
+      policy, evaluation: its last; of several seeds those of the best.
+      iteration: how many were done.
+      seeds: evaluations of all seeds, in their order; one for a run of one.
+    """
 
     folder: RunFolder
     policy: Policy
     evaluation: Evaluation
     iteration: int
+    seeds: tuple[Evaluation, ...]
 
 
 def train(
@@ -71,6 +92,7 @@ def train(
         not fit the memory that there is.
     """
     _check_ends(config, iterations, seconds, success)
+    _check_many(config, out, resume)
     if resume is not None:
         changed = difference(resume.config(), config)
         if changed:
@@ -80,7 +102,8 @@ def train(
             )
     else:
         # Said now, and not after minutes of compiling.
-        RunFolder.check_free(out)
+        if is_first():
+            RunFolder.check_free(out)
     library = library_of(config.env)
     env = make_env(taught_config(config.env, config.teachers), library)
     teachers = load_teachers(env, config.teachers) if config.teachers else ()
@@ -90,45 +113,121 @@ def train(
         teachers=teachers,
         devices=config.devices or jax.device_count(),
     )
-    memory = estimate_memory(env, learner)
+    memory = estimate_memory(env, learner, config.num_seeds)
     on_note(str(memory))
     shared = learner.devices if jax.default_backend() == "cpu" else 1
     check_memory(memory, available_bytes(), shared)
-    state = learner.init(jax.random.key(config.seed))
+    keys = [jax.random.key(config.seed + i) for i in range(config.num_seeds)]
+    runner = learner if len(keys) == 1 else SeedLearner(learner, len(keys))
+    state = runner.init(keys[0] if len(keys) == 1 else jnp.stack(keys))
     meta = identity(config, env, library, teachers)
     if resume is None:
         if initial is not None:
-            state = initial(state)
-        folder = RunFolder.create(out, config)
+            state = _changed(state, initial, len(keys))
+        folder = _created(out, config)
     else:
         folder = resume
-        state, notes = _restored(folder, state, meta)
+        state, notes = _restored(folder, config, state, meta)
         for note in notes:
             on_note(note)
     on_start(folder)
-    with Recorder(folder, config, env, library, meta, success) as recorder:
+    judge = Judge(config.env, config.ppo, library)
+
+    def stops(progress: Progress) -> bool:
+        late = seconds is not None and progress.seconds >= seconds
+        return late or should_stop()
+
+    recorder: Recorder | SeedRecorder | HostRecorder
+    if len(keys) > 1:
+        recorder = SeedRecorder(folder, config, env, judge, meta, success)
+    elif several():
+        writer = None
+        if is_first():
+            writer = Recorder(folder, config, env, judge, meta, success)
+        recorder = HostRecorder(writer, config, env, judge, stops)
+    else:
+        recorder = Recorder(folder, config, env, judge, meta, success)
+    with recorder:
         if resume is None:
             recorder.begin(state)
         else:
             recorder.go_on(state)
         if not recorder.reached:
             state = run_learner(
-                learner,
+                runner,
                 state,
                 iterations=iterations,
-                seconds=seconds,
+                # Clocks of several hosts differ: there, that of the first decides.
+                seconds=None if several() else seconds,
                 on_iteration=lambda p, s: on_iteration(recorder.record(p, s)),
                 rests=recorder.rests,
-                should_stop=lambda: recorder.reached or should_stop(),
+                should_stop=lambda: (
+                    recorder.reached or (not several() and should_stop())
+                ),
             )
-        evaluation, clips = recorder.finish(state)
-        policy = policy_of(state, config.ppo)
-    folder.report.mkdir(exist_ok=True)
-    text = json.dumps(evaluation.to_dict(), indent=2)
-    (folder.report / "eval.json").write_text(text + "\n")
-    plot_clips(clips, folder.report / "clips.png", env.sampler.config.bin_s)
-    plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
-    return TrainResult(folder, policy, evaluation, int(state.iteration))
+        outcomes = recorder.finish(state)
+    if is_first():
+        _report(folder, config, outcomes, env.sampler.config.bin_s)
+    evaluations = tuple(outcome.evaluation for outcome in outcomes)
+    best = max(range(len(keys)), key=lambda i: rank(evaluations[i].mean))
+    last = one(state, best) if len(keys) > 1 else state
+    return TrainResult(
+        folder=folder,
+        policy=policy_of(last, config.ppo),
+        evaluation=evaluations[best],
+        iteration=int(last.iteration),
+        seeds=evaluations,
+    )
+
+
+def _check_many(config: RunConfig, out: Path | None, resume: RunFolder | None) -> None:
+    if config.num_seeds < 1:
+        raise UserError(f"num_seeds is {config.num_seeds}; at least 1")
+    if not several():
+        return
+    if config.num_seeds > 1:
+        raise UserError(
+            f"num_seeds is {config.num_seeds}; with several hosts it has to be 1"
+        )
+    if out is None and resume is None:
+        raise UserError("several hosts need a run folder that all of them know: --out")
+
+
+def _created(out: Path | None, config: RunConfig) -> RunFolder:
+    if not is_first():
+        assert out is not None
+        return RunFolder(out)
+    folder = RunFolder.create(out, config)
+    if config.num_seeds > 1:
+        for number, each in enumerate(seed_folders(folder, config)):
+            RunFolder.create(each.path, seed_config(config, number))
+    return folder
+
+
+def _changed(
+    state: LearnerState, change: Callable[[LearnerState], LearnerState], seeds: int
+) -> LearnerState:
+    if seeds > 1:
+        return stacked([change(one(state, number)) for number in range(seeds)])
+    if several():
+        return placed(change(gathered(state)), state)
+    return change(state)
+
+
+def _report(
+    folder: RunFolder, config: RunConfig, outcomes: Sequence[Outcome], bin_s: float
+) -> None:
+    """Draw and write down what a training has led to, for each seed and for all."""
+    folders = [folder]
+    if config.num_seeds > 1:
+        folders = seed_folders(folder, config)
+        plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
+    for each, outcome in zip(folders, outcomes, strict=True):
+        each.report.mkdir(exist_ok=True)
+        text = json.dumps(outcome.evaluation.to_dict(), indent=2)
+        (each.report / "eval.json").write_text(text + "\n")
+        plot_clips(outcome.clips, each.report / "clips.png", bin_s)
+        plot_curves(each.metrics(), each.report / "curves.png", each.path.name)
 
 
 def _check_ends(
@@ -153,11 +252,33 @@ def _check_ends(
 
 
 def _restored(
-    folder: RunFolder, fresh: LearnerState, meta: dict[str, Any]
+    folder: RunFolder, config: RunConfig, fresh: LearnerState, meta: dict[str, Any]
 ) -> tuple[LearnerState, list[str]]:
     """A run's newest state, and what a user should know of it."""
+    if config.num_seeds == 1:
+        if several():
+            state, notes = _read(folder, gathered(fresh), meta)
+            return placed(state, fresh), notes
+        return _read(folder, fresh, meta)
+    folders = seed_folders(folder, config)
+    iteration = newest_of_all(folders)
+    states, notes = [], []
+    for number, each in enumerate(folders):
+        own = meta | {"config": to_dict(seed_config(config, number))}
+        state, notes = _read(each, one(fresh, number), own, iteration)
+        states.append(state)
+    return stacked(states), notes
+
+
+def _read(
+    folder: RunFolder,
+    fresh: LearnerState,
+    meta: dict[str, Any],
+    iteration: int | None = None,
+) -> tuple[LearnerState, list[str]]:
     checkpoints = Checkpoints(folder.checkpoints)
-    latest = checkpoints.latest()
-    where = f"the checkpoint {checkpoints.folder / str(latest)}"
-    notes = check_identity(checkpoints.meta(latest), meta, where)
-    return checkpoints.restore(latest, fresh), notes
+    if iteration is None:
+        iteration = checkpoints.latest()
+    where = f"the checkpoint {checkpoints.folder / str(iteration)}"
+    notes = check_identity(checkpoints.meta(iteration), meta, where)
+    return checkpoints.restore(iteration, fresh), notes

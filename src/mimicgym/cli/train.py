@@ -16,10 +16,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mimicgym.cli.arguments import option_in, preset_in
 from mimicgym.cli.interrupt import StopOnInterrupt
-from mimicgym.cli.show import evaluation_table, make_console
+from mimicgym.cli.show import evaluation_table, make_console, seed_table
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import library_of
 from mimicgym.errors import UserError
+from mimicgym.hosts import is_first, join
 from mimicgym.loggers import LoggingConfig
 from mimicgym.ppo import PPOConfig
 from mimicgym.reference import reference_megabytes
@@ -64,6 +65,13 @@ class TrainArgs:
     their share in the loss. Clips name theirs; see env.motion.teacher."""
     devices: int = 1
     """GPUs or TPUs over which the environments are spread; 0 for all."""
+    hosts: str | None = None
+    """Share the run with other machines that are given the same command: auto under
+    SLURM, Open MPI or on a TPU pod, else ADDRESS:PORT/COUNT/NUMBER of this one. Needs
+    --devices 0 and --out."""
+    num_seeds: int = 1
+    """Seeds to train at once, from --seed on, each with --num-envs environments: what
+    they have learnt is reported with its spread."""
     out: Path | None = None
     """Folder of the run; runs/DATE_CLIP by default."""
     resume: Path | None = None
@@ -80,7 +88,10 @@ class TrainArgs:
 
 def main(argv: Sequence[str]) -> int:
     args = parse(argv)
+    if args.hosts is not None:
+        join(args.hosts)
     console = make_console()
+    console.quiet = not is_first()
     iterations, seconds = args.iterations, None
     if args.minutes is not None:
         if not args.minutes > 0:
@@ -134,10 +145,12 @@ def main(argv: Sequence[str]) -> int:
             score = metrics.get("eval/success")
             if score is not None:
                 judged[:] = [score]
+            deviation = metrics.get("spread/episode/return")
+            spread = "" if deviation is None else f" +- {deviation:.1f}"
             figures = (
                 f"{progress.env_steps / 1e6:.2f} M steps"
                 f"  {progress.steps_per_s:,.0f}/s"
-                f"  return {_figure(value, 1)}"
+                f"  return {_figure(value, 1)}{spread}"
                 f"  length {_figure(metrics.get('episode/length'), 0)}"
                 f"  error {_figure(metrics.get('error/link_pos_m'), 0, 1000)} mm"
                 f"{f'  success {judged[0]:.2f}' if judged else ''}"
@@ -149,7 +162,10 @@ def main(argv: Sequence[str]) -> int:
                 description=f"iteration {progress.iteration}",
                 figures=figures,
             )
-            if not console.is_terminal and progress.iteration % 20 == 0:
+            if (
+                not (console.is_terminal or console.quiet)
+                and progress.iteration % 20 == 0
+            ):
                 print(f"iteration {progress.iteration}: {figures}", flush=True)
 
         result = train(
@@ -167,12 +183,19 @@ def main(argv: Sequence[str]) -> int:
     folder = result.folder.path
     if curve:
         console.print(f"return  {sparkline(curve)}  {curve[0]:.1f} to {curve[-1]:.1f}")
-    console.print(evaluation_table(result.evaluation))
+    if len(result.seeds) > 1:
+        console.print(seed_table(result.seeds, config.seed))
+    else:
+        console.print(evaluation_table(result.evaluation))
     console.print(f"saved at iteration {result.iteration}; curves: {folder}/report")
     if stop():
         console.print(f"stopped; go on with: mimicgym train --resume {folder}")
     else:
-        console.print(f"watch it: mimicgym play {folder} --video wave.mp4")
+        shown = folder
+        if config.num_seeds > 1:
+            best = result.seeds.index(result.evaluation)
+            shown = folder / f"seed_{config.seed + best}"
+        console.print(f"watch it: mimicgym play {shown} --video wave.mp4")
     return 130 if stop() else 0
 
 
@@ -219,6 +242,7 @@ def run_config(args: TrainArgs) -> RunConfig:
         seed=args.seed,
         teachers=args.teachers,
         devices=args.devices,
+        num_seeds=args.num_seeds,
         training=args.training,
         logging=args.logging,
     )
@@ -229,11 +253,11 @@ def _resumed_config(
 ) -> RunConfig:
     """The run's own settings; others than how long to go on are refused."""
     plain = parse(["--preset", args.preset])
-    keep = {"resume": None, "iterations": None, "minutes": None, "success": None}
+    keep = dict.fromkeys(("resume", "iterations", "minutes", "success", "hosts"))
     if replace(args, **keep) != plain or preset_in(argv) is not None:
         raise UserError(
             "--resume goes on with the settings of its run; only --minutes,"
-            " --iterations and --success can be given with it"
+            " --iterations, --success and --hosts can be given with it"
         )
     return folder.config()
 

@@ -14,7 +14,13 @@ from mimicgym.ppo.config import PPOConfig
 from mimicgym.ppo.normalize import init_stats
 from mimicgym.ppo.policy import Policy
 from mimicgym.ppo.state import LearnerState
-from mimicgym.ppo.writer import CheckpointWriter, with_keys, without_keys
+from mimicgym.ppo.writer import (
+    CheckpointWriter,
+    by_itself,
+    handlers,
+    with_keys,
+    without_keys,
+)
 
 KEEP = 3
 
@@ -134,13 +140,11 @@ class Checkpoints:
         return ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
-                create=False, enable_async_checkpointing=False
+                create=False,
+                enable_async_checkpointing=False,
+                multiprocessing_options=by_itself(),
             ),
-            item_handlers={
-                "learner": ocp.StandardCheckpointHandler(),
-                "policy": ocp.StandardCheckpointHandler(),
-                "meta": ocp.JsonCheckpointHandler(),
-            },
+            item_handlers=handlers(),
         )
 
 

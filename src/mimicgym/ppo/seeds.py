@@ -3,25 +3,25 @@
 Meant for small runs: everything is there `count` times, so memory has to suffice.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mimicgym.errors import UserError
 from mimicgym.ppo.learner import Learner
-from mimicgym.ppo.rollout import Rollout
 from mimicgym.ppo.state import LearnerState
-from mimicgym.ppo.teachers import Teacher
 
 # The figures whose spread over seeds is reported.
-_SPREAD = ("episode/return", "episode/length", "ppo/reward", "error/")
+_SPREAD = ("episode/return", "episode/length", "ppo/reward", "error/", "eval/")
 
 
 class SeedLearner:
     """`count` learners that differ in their seeds alone; used like `Learner`.
 
-    Metrics are means over seeds; "spread/..." are their deviations (ddof 1).
+    Each does what it would do by itself, to float32 accuracy. Metrics are (count,).
     """
 
     def __init__(self, learner: Learner, count: int):
@@ -39,33 +39,20 @@ class SeedLearner:
         self.teachers = learner.teachers
         self.steps_per_iteration = count * learner.steps_per_iteration
         self._start = jax.jit(jax.vmap(learner.pure_init))
-        self.collect = jax.jit(self._collect, donate_argnums=0)
-        self.improve = jax.jit(self._improve, donate_argnums=0)
+        self.collect = jax.jit(jax.vmap(learner.pure_collect), donate_argnums=0)
+        self.improve = jax.jit(
+            jax.vmap(learner.pure_improve, in_axes=(0, 0, None)), donate_argnums=0
+        )
 
-    def init(self, key: jax.Array) -> LearnerState:
-        """The state before the first iteration, of seeds drawn from `key`."""
-        return self._start(jax.random.split(key, self.count))
+    def init(self, keys: jax.Array) -> LearnerState:
+        """The state before the first iteration, of a key (count,) for each seed."""
+        return self._start(keys)
 
     def iterate(self, state: LearnerState) -> tuple[LearnerState, dict[str, jax.Array]]:
         """See `Learner.iterate`."""
         state, rollout, metrics = self.collect(state)
         state, health = self.improve(state, rollout, self.teachers)
         return state, metrics | health
-
-    def one(self, state: LearnerState, number: int) -> LearnerState:
-        """A single seed's state, which `Learner` can go on with."""
-        return jax.tree.map(lambda x: x[number], state)
-
-    def _collect(self, state: LearnerState) -> tuple[LearnerState, Rollout, Any]:
-        state, rollout, metrics = jax.vmap(self.learner.pure_collect)(state)
-        return state, rollout, _over_seeds(metrics)
-
-    def _improve(
-        self, state: LearnerState, rollout: Rollout, teachers: tuple[Teacher, ...]
-    ) -> tuple[LearnerState, dict[str, jax.Array]]:
-        improve = jax.vmap(self.learner.pure_improve, in_axes=(0, 0, None))
-        state, health = improve(state, rollout, teachers)
-        return state, _over_seeds(health)
 
     @property
     def compilations(self) -> int:
@@ -74,10 +61,27 @@ class SeedLearner:
         return max(program._cache_size() for program in programs)
 
 
-def _over_seeds(metrics: dict[str, Any]) -> dict[str, jax.Array]:
-    spread = {
-        f"spread/{name}": jnp.std(x, ddof=1)
-        for name, x in metrics.items()
-        if name.startswith(_SPREAD)
-    }
-    return {name: jnp.mean(x) for name, x in metrics.items()} | spread
+def one(state: LearnerState, number: int) -> LearnerState:
+    """A single seed's state, which `Learner` can go on with."""
+    return jax.tree.map(lambda x: x[number], state)
+
+
+def stacked(states: Sequence[LearnerState]) -> LearnerState:
+    """The states of several seeds as one."""
+    return jax.tree.map(lambda *x: jnp.stack(x), *states)
+
+
+def over_seeds(
+    metrics: Sequence[Mapping[str, float | None]],
+) -> dict[str, float | None]:
+    """Means over seeds, and as "spread/..." deviations (ddof 1); None where a seed has
+    no figure."""
+    found: dict[str, float | None] = {}
+    for name in metrics[0]:
+        values = [figures[name] for figures in metrics]
+        numbers = [value for value in values if value is not None]
+        whole = len(numbers) == len(values)
+        found[name] = float(np.mean(numbers)) if whole else None
+        if name.startswith(_SPREAD):
+            found[f"spread/{name}"] = float(np.std(numbers, ddof=1)) if whole else None
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from mimicgym.errors import UserError
 from mimicgym.ppo.learner import Learner
-from mimicgym.ppo.seeds import SeedLearner
+from mimicgym.ppo.seeds import SeedLearner, over_seeds
 from mimicgym.ppo.state import LearnerState
 from mimicgym.ppo.stopwatch import Split, Stopwatch
 
@@ -30,7 +30,9 @@ class Progress:
       compile_s: time that compiling took.
       rollout_s, update_s: what the iteration spent acting and learning; in the first of
         this call with compiling.
-      metrics: figures of the iteration; None for those that had nothing to average.
+      metrics: figures of the iteration; None for those that had nothing to average. Of
+        several seeds, see `over_seeds`.
+      seeds: those of each seed, where there are several.
     """
 
     iteration: int
@@ -41,6 +43,7 @@ class Progress:
     rollout_s: float
     update_s: float
     metrics: dict[str, float | None]
+    seeds: tuple[dict[str, float | None], ...] = ()
 
 
 def train(
@@ -89,8 +92,9 @@ def train(
     ) -> None:
         number, device_metrics, watched = pending
         split = watched.result()
-        metrics = {k: _number(v) for k, v in jax.device_get(device_metrics).items()}
-        _refuse_divergence(number, metrics)
+        seeds = _by_seed(jax.device_get(device_metrics))
+        for each in seeds:
+            _refuse_divergence(number, each)
         clock.tick()
         if on_iteration is None:
             return
@@ -102,7 +106,8 @@ def train(
             steps_per_s=clock.steps_per_s,
             rollout_s=split.rollout_s,
             update_s=split.update_s,
-            metrics=metrics,
+            metrics=over_seeds(seeds) if len(seeds) > 1 else seeds[0],
+            seeds=tuple(seeds) if len(seeds) > 1 else (),
         )
         on_iteration(progress, rest)
 
@@ -180,6 +185,13 @@ def _refuse_divergence(iteration: int, metrics: dict[str, float | None]) -> None
                 f"training diverged in iteration {iteration}: {name} is not finite;"
                 " if the reward is, a lower ppo.learning_rate_max may help"
             )
+
+
+def _by_seed(metrics: dict[str, Any]) -> list[dict[str, float | None]]:
+    """Figures of each seed, of arrays (count,) or () of a single one."""
+    rows = {name: np.atleast_1d(value) for name, value in metrics.items()}
+    count = len(next(iter(rows.values())))
+    return [{k: _number(v[i]) for k, v in rows.items()} for i in range(count)]
 
 
 def _number(value: Any) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from orbax.checkpoint.options import MultiprocessingOptions
 
 from mimicgym.errors import UserError
 from mimicgym.ppo import network
@@ -42,14 +43,12 @@ class CheckpointWriter:
             self.folder,
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep,
+                create=False,
                 enable_async_checkpointing=True,
                 cleanup_tmp_directories=True,
+                multiprocessing_options=by_itself(),
             ),
-            item_handlers={
-                "learner": ocp.StandardCheckpointHandler(),
-                "policy": ocp.StandardCheckpointHandler(),
-                "meta": ocp.JsonCheckpointHandler(),
-            },
+            item_handlers=handlers(),
         )
 
     def __enter__(self) -> "CheckpointWriter":
@@ -124,6 +123,29 @@ class CheckpointWriter:
     def _refusal(self, error: Exception) -> UserError:
         reason = str(error).partition("\n")[0]
         return UserError(f"a checkpoint can not be written to {self.folder}: {reason}")
+
+
+def by_itself() -> MultiprocessingOptions:
+    """Options with which orbax does not wait for the other processes of a run, if there
+    are any: one of them writes for all, and each reads for itself."""
+    if jax.process_count() == 1:
+        return MultiprocessingOptions()
+    number = jax.process_index()
+    return MultiprocessingOptions(
+        primary_host=number,
+        active_processes={number},
+        barrier_sync_key_prefix=f"process_{number}",
+    )
+
+
+def handlers() -> dict[str, ocp.CheckpointHandler]:
+    """What a checkpoint consists of."""
+    options = by_itself()
+    return {
+        "learner": ocp.StandardCheckpointHandler(multiprocessing_options=options),
+        "policy": ocp.StandardCheckpointHandler(multiprocessing_options=options),
+        "meta": ocp.JsonCheckpointHandler(multiprocessing_options=options),
+    }
 
 
 def is_key(x: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.options import MultiprocessingOptions
 
@@ -90,16 +91,17 @@ class CheckpointWriter:
             },
             "iteration": iteration,
         }
-        # The next iteration takes this memory, however long the writing takes.
-        copied = jax.tree.map(lambda x: x.copy(), without_keys(state))
+        # The next iteration takes this memory, however long the writing takes. Where
+        # there are other processes, orbax takes arrays of JAX for theirs as well.
+        copy = jnp.copy if jax.process_count() == 1 else np.array
+        learner = jax.tree.map(copy, without_keys(state))
+        bare = jax.tree.map(copy, {"params": policy.params, "stats": policy.stats})
         try:
             self._manager.save(
                 iteration,
                 args=ocp.args.Composite(
-                    learner=ocp.args.StandardSave(copied),
-                    policy=ocp.args.StandardSave(
-                        {"params": policy.params, "stats": policy.stats}
-                    ),
+                    learner=ocp.args.StandardSave(learner),
+                    policy=ocp.args.StandardSave(bare),
                     meta=ocp.args.JsonSave(full),
                 ),
             )

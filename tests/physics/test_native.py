@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mimicgym.errors import UserError
-from mimicgym.physics import PhysicsState
+from mimicgym.physics import PhysicsState, foreign
 from mimicgym.physics.native import NativeEngine
 from mimicgym.physics.state import all_finite
 from mimicgym.robot import build_model, get_robot
@@ -256,13 +256,13 @@ def test_mask_saves_the_work(case, model, monkeypatch):
     """Autoreset computes the rows that it resets, not the batch."""
     engine = NativeEngine(model)
     forward = jax.jit(jax.vmap(engine.forward))
-    forward(case.qpos, case.qvel, np.ones(8, bool))
+    jax.block_until_ready(forward(case.qpos, case.qvel, np.ones(8, bool)))
     scratch = engine._scratch[8,]
     computed = []
     monkeypatch.setattr(
         scratch,
         "run",
-        lambda ids, n, run=scratch.run: computed.append(ids) or run(ids, n),
+        lambda ids, n, out, run=scratch.run: computed.append(ids) or run(ids, n, out),
     )
     mask = np.zeros(8, bool)
     mask[[2, 5]] = True
@@ -354,3 +354,18 @@ def test_a_thread_for_each_core_that_may_be_used(model):
     finally:
         os.sched_setaffinity(0, cores)
     assert NativeEngine(model, threads=3).threads == 3
+
+
+def test_the_other_way_out_of_a_program_gives_the_same(
+    case, model, native_step, monkeypatch
+):
+    """Where XLA's interface is not known: `jax.pure_callback`."""
+    monkeypatch.setattr(foreign, "available", lambda: False)
+    engine = NativeEngine(model)
+    found = jax.jit(jax.vmap(engine.step))(case.physics, case.ctrl)
+    jax.tree.map(np.testing.assert_array_equal, found, native_step)
+    mask = np.arange(8) % 2 == 0
+    start = jax.jit(jax.vmap(engine.forward))(case.qpos, case.qvel, mask)
+    monkeypatch.undo()
+    expected = jax.jit(jax.vmap(engine.forward))(case.qpos, case.qvel, mask)
+    jax.tree.map(np.testing.assert_array_equal, start, expected)

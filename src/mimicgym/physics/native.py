@@ -1,25 +1,30 @@
 """MuJoCo's C engine, stepped in parallel on the CPU, inside jitted code.
 
-`mujoco.batch.Batch` runs many simulations on a pool of threads; `jax.pure_callback`
-reaches it from a jitted program, once per control step for the whole batch. State goes
-in and state comes out: a batch object is only scratch space.
+`mujoco.batch.Batch` runs many simulations on a pool of threads; a call out of the
+jitted program reaches it, once per control step for the whole batch. State goes in and
+state comes out: a batch object is only scratch space.
 """
 
+import hashlib
+import math
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import mujoco
 import numpy as np
 
 from mimicgym.errors import UserError
+from mimicgym.physics import foreign
 from mimicgym.physics.fields import (
     NO_FIELDS,
     Fields,
     check_operands,
     wrench_body_id,
 )
+from mimicgym.physics.foreign import HostFunction
 from mimicgym.physics.scratch import Scratch, row_size, row_slices
 from mimicgym.physics.state import (
     PhysicsState,
@@ -56,6 +61,7 @@ class NativeEngine:
         self.wrench_body = wrench_body
         self._wrench_body = wrench_body_id(model.mj, wrench_body)
         self._scratch: dict[tuple, Scratch] = {}
+        self._functions: dict[tuple[str, ...], HostFunction] = {}
         self._lock = threading.Lock()
 
     def forward(
@@ -66,16 +72,7 @@ class NativeEngine:
         fields: Fields = NO_FIELDS,
     ) -> tuple[PhysicsState, RobotState]:
         check_operands(self.model.mj, self.decimation, fields)
-        out = jax.pure_callback(
-            self._host_forward,
-            self._result_shapes(),
-            qpos,
-            qvel,
-            mask,
-            dict(fields),
-            vmap_method="broadcast_all",
-        )
-        return self._unpack(out)
+        return self._call("forward", (qpos, qvel, mask), fields, None)
 
     def step(
         self,
@@ -85,61 +82,93 @@ class NativeEngine:
         wrench: jax.Array | None = None,
     ) -> tuple[PhysicsState, RobotState]:
         check_operands(self.model.mj, self.decimation, fields, ctrl, wrench)
-        out = jax.pure_callback(
-            self._host_step,
-            self._result_shapes(),
-            physics.qpos,
-            physics.qvel,
-            physics.warmstart,
-            ctrl,
-            dict(fields),
-            wrench,
-            vmap_method="broadcast_all",
-        )
-        return self._unpack(out)
+        state = (physics.qpos, physics.qvel, physics.warmstart)
+        return self._call("step", (*state, ctrl), fields, wrench)
 
-    def _result_shapes(self) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((row_size(self.model),), jnp.float32)
-
-    def _unpack(self, out: jax.Array) -> tuple[PhysicsState, RobotState]:
-        physics, raw = _split(self.model, out)
+    def _call(
+        self,
+        what: str,
+        operands: tuple[jax.Array, ...],
+        fields: Fields,
+        wrench: jax.Array | None,
+    ) -> tuple[PhysicsState, RobotState]:
+        names = tuple(sorted(fields))
+        values = [fields[name] for name in names]
+        given = [*operands, *values, *([] if wrench is None else [wrench])]
+        shape = jax.ShapeDtypeStruct((row_size(self.model),), jnp.float32)
+        host = _Host(self, what, names, wrench is not None)
+        if foreign.available():
+            call = self._functions.get(host.key)
+            if call is None:
+                name = f"mimicgym_{self._identity()}_{'_'.join(host.key)}"
+                call = self._functions[host.key] = HostFunction(name, host)
+            row = call(shape, *(jnp.asarray(x, x.dtype) for x in given))
+        else:
+            row = jax.pure_callback(
+                host.fresh, shape, *given, vmap_method="broadcast_all"
+            )
+        physics, raw = _split(self.model, row)
         return physics, robot_state(self.model, physics, raw)
 
-    # The host side touches NumPy only: JAX arrays made inside a callback can wait
-    # for the very computation that waits for the callback.
+    def _identity(self) -> str:
+        """What tells this engine's physics from another's, in any process."""
+        mj = self.model.mj
+        buffer = np.empty(mujoco.mj_sizeModel(mj), np.uint8)
+        mujoco.mj_saveModel(mj, None, buffer)
+        found = hashlib.sha256(buffer.tobytes())
+        told = (
+            self.decimation,
+            self.wrench_body,
+            self.model.contact_slots,
+            self.model.key_body_ids.tolist(),
+        )
+        found.update(repr(told).encode())
+        return found.hexdigest()[:32]
 
-    def _host_forward(self, qpos, qvel, mask, fields) -> np.ndarray:
-        mask = np.asarray(mask)
-        lead, ids = mask.shape, np.flatnonzero(mask.reshape(-1))
-        qpos, qvel = _flat(qpos, lead), _flat(qvel, lead)
-        fields = {name: _flat(value, lead) for name, value in fields.items()}
+    # The host side touches NumPy only: JAX arrays made there can wait for the very
+    # computation that waits for it.
+
+    def host_forward(
+        self,
+        qpos: np.ndarray,
+        qvel: np.ndarray,
+        mask: np.ndarray,
+        fields: Mapping[str, np.ndarray],
+        out: np.ndarray,
+    ) -> None:
+        """Of the rows in mask (N,), write what is seen into `out` (N, row)."""
+        ids = np.flatnonzero(mask)
         with self._lock:
             scratch = self._scratch_for(mask.size, fields)
             scratch.qpos[ids] = qpos[ids]
             scratch.qvel[ids] = qvel[ids]
             scratch.warmstart[ids] = 0.0
             scratch.load(ids, qpos[ids, None, 7:], fields, None)
-            return scratch.run(ids, 0).reshape(*lead, -1)
+            scratch.run(ids, 0, out)
 
-    def _host_step(self, qpos, qvel, warmstart, ctrl, fields, wrench) -> np.ndarray:
-        lead = np.shape(qpos)[:-1]
-        targets = _flat(ctrl, lead)
-        held = targets.ndim == 2
-        if held:
-            targets = targets[:, None]
-        fields = {name: _flat(value, lead) for name, value in fields.items()}
-        wrench = None if wrench is None else _flat(wrench, lead)
+    def host_step(
+        self,
+        qpos: np.ndarray,
+        qvel: np.ndarray,
+        warmstart: np.ndarray,
+        ctrl: np.ndarray,
+        fields: Mapping[str, np.ndarray],
+        wrench: np.ndarray | None,
+        out: np.ndarray,
+    ) -> None:
+        """Step all rows, and write what is seen of them into `out` (N, row)."""
+        held = ctrl.ndim == 2
+        targets = ctrl[:, None] if held else ctrl
         with self._lock:
             scratch = self._scratch_for(len(targets), fields)
-            scratch.qpos[:] = _flat(qpos, lead)
-            scratch.qvel[:] = _flat(qvel, lead)
-            scratch.warmstart[:] = _flat(warmstart, lead)
+            scratch.qpos[:] = qpos
+            scratch.qvel[:] = qvel
+            scratch.warmstart[:] = warmstart
             scratch.load(slice(None), targets, fields, wrench)
             if held:
-                out = scratch.run(None, self.decimation)
+                scratch.run(None, self.decimation, out)
             else:
-                out = scratch.run(None, 1, targets)
-            return out.reshape(*lead, -1)
+                scratch.run(None, 1, out, targets)
 
     def _scratch_for(self, size: int, fields: Mapping[str, np.ndarray]) -> Scratch:
         # Training, evaluation and a single environment differ in size: one each.
@@ -152,11 +181,53 @@ class NativeEngine:
         return self._scratch[key]
 
 
+class _Host:
+    """One kind of call, for any number of environments.
+
+    Attributes:
+      key: names it among an engine's.
+    """
+
+    def __init__(
+        self, engine: NativeEngine, what: str, fields: tuple[str, ...], wrench: bool
+    ):
+        self.key = (what, *fields, *(["wrench"] if wrench else []))
+        self._engine = engine
+        self._what = what
+        self._fields = fields
+        self._wrench = wrench
+
+    def __call__(
+        self, arguments: Sequence[np.ndarray], results: Sequence[np.ndarray]
+    ) -> None:
+        """See `foreign.Compute`. There is a leading axis for each vmap, or none."""
+        lead = results[0].shape[:-1]
+        arrays = [_flat(x, lead) for x in arguments]
+        out = _flat(results[0], lead)
+        if self._what == "forward":
+            qpos, qvel, mask, *rest = arrays
+            fields = dict(zip(self._fields, rest, strict=True))
+            self._engine.host_forward(qpos, qvel, mask, fields, out)
+            return
+        qpos, qvel, warmstart, ctrl, *rest = arrays
+        wrench = rest.pop() if self._wrench else None
+        fields = dict(zip(self._fields, rest, strict=True))
+        self._engine.host_step(qpos, qvel, warmstart, ctrl, fields, wrench, out)
+
+    def fresh(self, *arguments: np.ndarray) -> np.ndarray:
+        """The same for `jax.pure_callback`, which may keep what it gets."""
+        arrays = [np.asarray(x) for x in arguments]
+        # In a forward call the mask is a number a row, in a step qpos is a row.
+        lead = arrays[2].shape if self._what == "forward" else arrays[0].shape[:-1]
+        out = np.empty((*lead, row_size(self._engine.model)), np.float32)
+        self(arrays, [out])
+        return out
+
+
 def _flat(value: np.ndarray, lead: tuple[int, ...]) -> np.ndarray:
-    """One leading axis in the place of those of (nested) vmaps, or of none."""
-    value = np.asarray(value)
-    size = int(np.prod(lead, dtype=np.int64))
-    return value.reshape(size, *value.shape[len(lead) :])
+    """One leading axis in the place of those of (nested) vmaps, or of none. The memory
+    is the same."""
+    return value.reshape(math.prod(lead), *value.shape[len(lead) :])
 
 
 def _split(model: RobotModel, row: jax.Array) -> tuple[PhysicsState, RawState]:

@@ -44,7 +44,6 @@ class Scratch:
         wrench_body: int,
     ):
         self.size = size
-        self.row_size = row_size(model)
         self.batch = mujoco_batch.Batch(_summing(model), size, threads)
         self.qpos = self.batch.bind("qpos")
         self.qvel = self.batch.bind("qvel")
@@ -90,9 +89,14 @@ class Scratch:
         self._finite[rows] = np.all([_finite(x) for x in inputs], axis=0)
 
     def run(
-        self, ids: np.ndarray | None, nstep: int, targets: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Step (or only compute, nstep 0) and return one float32 row a simulation.
+        self,
+        ids: np.ndarray | None,
+        nstep: int,
+        out: np.ndarray,
+        targets: np.ndarray | None = None,
+    ) -> None:
+        """Step (or only compute, nstep 0) and write one float32 row a simulation into
+        `out`.
 
         With targets (N, K, J) there are K times nstep steps, each time with the next
         of the targets.
@@ -100,12 +104,12 @@ class Scratch:
         A simulation that MuJoCo gives up on, or whose state is not finite to begin
         with, comes back as NaN: the environment ends that episode by itself.
         """
-        # A fresh array each time: JAX may keep what a callback returns. Rows that were
-        # not asked for have no meaning, but are not left to chance.
-        out = np.zeros((self.size, self.row_size), np.float32)
         rows = np.arange(self.size) if ids is None else ids
+        if ids is not None:
+            # They have no meaning, but are not left to chance.
+            out[np.setdiff1d(np.arange(self.size), ids)] = 0.0
         if not rows.size:
-            return out
+            return
         good = rows[self._finite[rows]]
         parts = 1 if targets is None else targets.shape[1]
         for part in range(parts):
@@ -119,7 +123,6 @@ class Scratch:
                 wanted = value[where] if bodies is None else value[where][:, bodies]
                 out[where, part] = wanted.reshape(len(rows), -1)
         out[np.setdiff1d(rows, good)] = np.nan
-        return out
 
     def _advance(self, ids: np.ndarray, nstep: int, stage: int) -> np.ndarray:
         """Run these simulations; returns those that MuJoCo did not give up on."""

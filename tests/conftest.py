@@ -3,19 +3,16 @@
 import os
 from pathlib import Path
 
+# Compiled programs are kept between runs: compiling is most of the tests' time. Small
+# ones are not worth the writing.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 os.environ.setdefault("MUJOCO_GL", "egl")
 
 import mimicgym  # noqa: F401  (sets what XLA needs on a CPU)
 
 # isort: split
 
-import jax
 import pytest
-
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-# Compiled programs are kept between runs: compiling is most of the tests' time.
-jax.config.update("jax_compilation_cache_dir", str(_CACHE / "mimicgym" / "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import importlib
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mimicgym import xla
+from mimicgym import program_cache, xla
 from mimicgym.envs.registration import register_environments
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ __all__ = [  # noqa: RUF022
 ]
 
 xla.configure()
+program_cache.configure()
 register_environments()
 
 

@@ -5,13 +5,31 @@ import numpy as np
 
 
 def look(model, data) -> dict[str, np.ndarray]:
-    """The fields of a `RobotState`, from MuJoCo's own accessors."""
+    """How a robot is and moves, of a `RobotState`, from MuJoCo's own accessors."""
     mj = data.model
     bodies = [mj.body(name).id for name in model.robot.key_bodies]
     velocity = np.zeros((len(bodies), 6))
     for row, body in zip(velocity, bodies, strict=True):
         # World axes, at the body frame's origin; angular part first.
         mujoco.mj_objectVelocity(mj, data, mujoco.mjtObj.mjOBJ_XBODY, body, row, 0)
+    return {
+        "root_pos_w": data.qpos[:3],
+        "root_quat_w": data.qpos[3:7],
+        "root_lin_vel_w": velocity[0, 3:],
+        "root_ang_vel_w": velocity[0, :3],
+        "joint_pos": data.qpos[7:],
+        "joint_vel": data.qvel[6:],
+        "com_pos_w": mj.body_mass @ data.xipos / mj.body_mass.sum(),
+        "body_pos_w": data.xpos[bodies],
+        "body_quat_w": data.xquat[bodies],
+        "body_lin_vel_w": velocity[:, 3:],
+        "body_ang_vel_w": velocity[:, :3],
+    }
+
+
+def forces(model, data) -> dict[str, np.ndarray]:
+    """The same of what acts, after a step: in it."""
+    mj = data.model
     force_w = dict.fromkeys(range(mj.nbody), 0.0)
     for i in range(data.ncon):
         contact, wrench = data.contact[i], np.zeros(6)
@@ -22,18 +40,7 @@ def look(model, data) -> dict[str, np.ndarray]:
         force_w[mj.geom_bodyid[contact.geom1]] -= push_w
         force_w[mj.geom_bodyid[contact.geom2]] += push_w
     return {
-        "root_pos_w": data.qpos[:3],
-        "root_quat_w": data.qpos[3:7],
-        "root_lin_vel_w": velocity[0, 3:],
-        "root_ang_vel_w": velocity[0, :3],
-        "joint_pos": data.qpos[7:],
-        "joint_vel": data.qvel[6:],
         "joint_torque": data.qfrc_actuator[6:],
-        "com_pos_w": mj.body_mass @ data.xipos / mj.body_mass.sum(),
-        "body_pos_w": data.xpos[bodies],
-        "body_quat_w": data.xquat[bodies],
-        "body_lin_vel_w": velocity[:, 3:],
-        "body_ang_vel_w": velocity[:, :3],
         "contact_force_w": np.array(
             [np.zeros(3) + force_w[mj.body(name).id] for name in model.contact_bodies]
         ),
@@ -64,9 +71,14 @@ def loop(model, physics, ctrl, decimation=4, models=None, wrench=None):
         for k in range(decimation):
             data.ctrl[:] = targets[k]
             mujoco.mj_step(mj, data)
-        mujoco.mj_forward(mj, data)
+        if decimation == 0:
+            mujoco.mj_forward(mj, data)
+        acting = {k: v.copy() for k, v in forces(model, data).items()}
+        mujoco.mj_kinematics(mj, data)
+        mujoco.mj_comPos(mj, data)
+        mujoco.mj_comVel(mj, data)
         states.append((data.qpos.copy(), data.qvel.copy()))
-        seen.append({k: v.copy() for k, v in look(model, data).items()})
+        seen.append({k: v.copy() for k, v in look(model, data).items()} | acting)
     qpos, qvel = (np.array(x) for x in zip(*states, strict=True))
     return qpos, qvel, {k: np.array([s[k] for s in seen]) for k in seen[0]}
 

@@ -84,13 +84,15 @@ def test_the_warm_start_is_carried_on(native_step, mjx_step):
     np.testing.assert_allclose(mjx / scale, native / scale, atol=1e-2)
 
 
-def test_torques_are_those_of_the_state_shown(result, case, model):
-    """Clipped PD of the joint states after the last physics step, by the formula."""
-    robot = result[1]
+def test_torques_are_those_of_the_last_physics_step(result, case, model):
+    """Clipped PD of the joint states before it, by the formula."""
+    step = jax.vmap(make_engine("native", model, decimation=3).step)
+    before = step(case.physics, case.ctrl)[1]
     kp, kd = model.robot.gains("videomimic")
-    wanted = kp * (case.ctrl - robot.joint_pos) - kd * robot.joint_vel
+    wanted = kp * (case.ctrl - before.joint_pos) - kd * before.joint_vel
     expected = np.clip(wanted, -model.effort_nm, model.effort_nm)
-    np.testing.assert_allclose(robot.joint_torque, expected, atol=1e-3)
+    np.testing.assert_allclose(result[1].joint_torque, expected, atol=5e-2)
+    assert np.abs(expected).max() > 20
 
 
 def test_robot_and_physics_show_the_same_state(result):

@@ -15,8 +15,9 @@ ENGINES = ("auto", "mjx", "native")
 class Engine(Protocol):
     """Pure functions for one environment; batches come from `jax.vmap`.
 
-    Everything an engine returns belongs to the state after the last physics step:
-    poses, velocities, actuator torques and contact forces alike.
+    Poses and velocities belong to the state after the last physics step, torques and
+    contact forces to that step: they are what has led there. After `forward` they are
+    those that act in the state.
     """
 
     name: str

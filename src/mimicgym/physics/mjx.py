@@ -1,6 +1,6 @@
 """MJX-JAX: MuJoCo's physics as a JAX program, for any device that JAX has."""
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,13 @@ from mimicgym.physics.fields import (
 )
 from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
 from mimicgym.robot import RobotModel
+
+
+class Forces(NamedTuple):
+    """What acted in a physics step: `sensordata` and `actuator_force` of MuJoCo."""
+
+    sensordata: jax.Array
+    actuator_force: jax.Array
 
 
 class MjxEngine:
@@ -51,7 +58,8 @@ class MjxEngine:
         start = PhysicsState(qpos, qvel, jnp.zeros_like(qvel))
         data = self._forward(self._with(fields), start, qpos[7:], None)
         physics = PhysicsState(data.qpos, data.qvel, data.qacc_warmstart)
-        return physics, robot_state(self.model, physics, self._raw(data))
+        forces = Forces(data.sensordata, data.actuator_force)
+        return physics, robot_state(self.model, physics, self._raw(data, forces))
 
     def step(
         self,
@@ -63,31 +71,18 @@ class MjxEngine:
         check_operands(self.model.mj, self.decimation, fields, ctrl, wrench)
         model = self._with(fields)
         targets = jnp.broadcast_to(ctrl, (self.decimation, ctrl.shape[-1]))
-        # The last look at the new state is one more turn, with the last targets.
-        targets = jnp.concatenate([targets, targets[-1:]])
-        last = jnp.arange(self.decimation + 1) == self.decimation
 
-        # One loop body for both the physics steps and the last look at the new
-        # state: the forward pass is by far the largest part of the program, and
-        # compiling it once instead of twice halves the time to compile.
-        def body(carry: tuple[PhysicsState, RawState], inputs: tuple):
-            physics, _ = carry
-            last, ctrl = inputs
-            data = self._forward(model, physics, ctrl, wrench)
+        def body(carry: tuple[PhysicsState, Forces], ctrl: jax.Array):
+            data = self._forward(model, carry[0], ctrl, wrench)
             moved = mjx.implicit(_unsaturated(model, data), data)
-            after = PhysicsState(
-                qpos=jnp.where(last, data.qpos, moved.qpos),
-                qvel=jnp.where(last, data.qvel, moved.qvel),
-                # MJX writes it when it integrates, not when it solves.
-                warmstart=jnp.where(last, data.qacc_warmstart, moved.qacc_warmstart),
-            )
-            return (after, self._raw(data)), None
+            # MJX writes the warm start when it integrates, not when it solves.
+            after = PhysicsState(moved.qpos, moved.qvel, moved.qacc_warmstart)
+            return (after, Forces(data.sensordata, data.actuator_force)), None
 
-        shape = jax.eval_shape(
-            lambda p: self._raw(self._forward(model, p, targets[0], wrench)), physics
-        )
-        empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shape)
-        (physics, raw), _ = jax.lax.scan(body, (physics, empty), (last, targets))
+        mj = self.model.mj
+        forces = Forces(jnp.zeros(mj.nsensordata), jnp.zeros(mj.nu))
+        (physics, forces), _ = jax.lax.scan(body, (physics, forces), targets)
+        raw = self._raw(self._moved(model, physics), forces)
         return physics, robot_state(self.model, physics, raw)
 
     def _with(self, fields: Fields) -> mjx.Model:
@@ -126,15 +121,21 @@ class MjxEngine:
         with jax.default_matmul_precision("highest"):
             return mjx.forward(model, data)
 
-    def _raw(self, data: mjx.Data) -> RawState:
+    def _moved(self, model: mjx.Model, physics: PhysicsState) -> mjx.Data:
+        """Where bodies are and how they move, without forces."""
+        data = mjx.make_data(self._mjx).replace(qpos=physics.qpos, qvel=physics.qvel)
+        with jax.default_matmul_precision("highest"):
+            return mjx.com_vel(model, mjx.com_pos(model, mjx.kinematics(model, data)))
+
+    def _raw(self, data: mjx.Data, forces: Forces) -> RawState:
         ids = self.model.key_body_ids
         return RawState(
             xpos=data.xpos[ids],
             xquat=data.xquat[ids],
             cvel=data.cvel[ids],
             com=data.subtree_com[1],
-            sensordata=data.sensordata,
-            actuator_force=data.actuator_force,
+            sensordata=forces.sensordata,
+            actuator_force=forces.actuator_force,
         )
 
 

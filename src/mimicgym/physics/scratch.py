@@ -17,6 +17,8 @@ from mimicgym.physics.state import raw_shapes
 from mimicgym.robot import RobotModel
 
 _NONE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
+# Up to here, a step's look at its new state leaves the forces in it as they were.
+_VEL = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _ACC = int(mujoco.mjtStage.mjSTAGE_ACC.value)
 # Of a contact sensor's reductions (MJCF reference, sensor/contact): one reading with
 # the sum of all contacts' forces, along the world's axes.
@@ -116,7 +118,7 @@ class Scratch:
             if targets is not None and part:
                 self._ctrl[:] = targets[:, part]
             # Only what the last call leaves behind is looked at.
-            good = self._advance(good, nstep, _ACC if part == parts - 1 else _NONE)
+            good = self._advance(good, nstep, _VEL if part == parts - 1 else _NONE)
         where = slice(None) if ids is None else ids
         with np.errstate(over="ignore", invalid="ignore"):
             for part, value, bodies in self._outputs:
@@ -125,7 +127,8 @@ class Scratch:
         out[np.setdiff1d(rows, good)] = np.nan
 
     def _advance(self, ids: np.ndarray, nstep: int, stage: int) -> np.ndarray:
-        """Run these simulations; returns those that MuJoCo did not give up on."""
+        """Run these simulations; returns those that MuJoCo did not give up on. `stage`
+        is how far a new state is looked at after a step."""
         if not ids.size:
             return ids
         selected = None if ids.size == self.size else ids
@@ -133,7 +136,7 @@ class Scratch:
             if nstep:
                 self.batch.step(selected, nstep=nstep, stage=stage)
             else:
-                self.batch.forward(selected, stage=stage)
+                self.batch.forward(selected, stage=_ACC)
         except mujoco_batch.SimulationError as error:
             return np.setdiff1d(ids, error.ids)
         return ids

@@ -22,7 +22,7 @@ class PhysicsState:
 
 @struct.dataclass
 class RobotState:
-    """What terms see: the robot after the last physics step.
+    """What terms see: the robot after the last physics step, and the forces in it.
 
     Positions in m, quaternions wxyz, velocities in m/s and rad/s along world axes,
     torques in N m, forces in N. Bodies are `robot.key_bodies`; a body's velocity is

@@ -14,7 +14,7 @@ from mimicgym.physics import PhysicsState, make_engine
 from mimicgym.robot import RobotModel, build_model, get_robot
 from mimicgym.terrain import build_atlas, terrain_from_spec
 from tests.envs.cases import jit
-from tests.physics.plain import load, look
+from tests.physics.plain import forces, load, look
 
 SIZE = "length_m=6,width_m=3,flat_radius_m=0.3"
 GROUNDS = {
@@ -99,9 +99,13 @@ def plain(collisions: str) -> dict[str, np.ndarray]:
         for _ in range(STEPS):
             for _ in range(DECIMATION):
                 mujoco.mj_step(mj, data)
+            acting = forces(case.model, data)
             there = copy.copy(data)
-            mujoco.mj_forward(mj, there)
-            seen.append({k: v.copy() for k, v in look(case.model, there).items()})
+            mujoco.mj_kinematics(mj, there)
+            mujoco.mj_comPos(mj, there)
+            mujoco.mj_comVel(mj, there)
+            shown = look(case.model, there) | acting
+            seen.append({k: v.copy() for k, v in shown.items()})
         rows.append({k: np.array([s[k] for s in seen]) for k in seen[0]})
     return {k: np.stack([row[k] for row in rows], axis=1) for k in rows[0]}
 

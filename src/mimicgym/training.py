@@ -183,6 +183,9 @@ def train(
 def _check_many(config: RunConfig, out: Path | None, resume: RunFolder | None) -> None:
     if config.num_seeds < 1:
         raise UserError(f"num_seeds is {config.num_seeds}; at least 1")
+    if config.num_seeds > 1 and config.training.keep < 2:
+        # One that is killed between two saves goes on from what all seeds have.
+        raise UserError("training.keep is 1; with several seeds at least 2")
     if not several():
         return
     if config.num_seeds > 1:

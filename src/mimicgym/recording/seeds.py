@@ -42,9 +42,8 @@ def seed_folders(folder: RunFolder, config: RunConfig) -> list[RunFolder]:
 class SeedRecorder:
     """Like `Recorder`, of states with a leading axis for seeds.
 
-    Raises:
-      UserError: too few checkpoints are kept: a run that is killed between two saves
-        goes on from one that all seeds have.
+    At least two checkpoints have to be kept: a run that is killed between two saves
+    goes on from one that all seeds have.
     """
 
     def __init__(
@@ -56,8 +55,6 @@ class SeedRecorder:
         meta: dict[str, Any],
         success: float | None = None,
     ):
-        if config.training.keep < 2:
-            raise UserError("training.keep is 1; with several seeds at least 2")
         self.folder = folder
         self.config = config
         self._loggers = Loggers({})

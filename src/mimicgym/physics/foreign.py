@@ -26,7 +26,7 @@ import numpy as np
 _TARGET = "mimicgym_host_call"
 # Of the interface, with which this has been run: that of jaxlib 0.10.
 _KNOWN_VERSIONS = [(0, 3)]
-_DTYPES = {1: np.bool_, 4: np.int32, 11: np.float32}
+_DTYPES = {1: np.bool_, 4: np.int32, 5: np.int64, 11: np.float32, 12: np.float64}
 _METADATA = 1  # XLA_FFI_Extension_Metadata
 _EXECUTE = 3  # XLA_FFI_ExecutionStage_EXECUTE
 _INTERNAL = 13  # XLA_FFI_Error_Code_INTERNAL

@@ -90,8 +90,8 @@ def placed(tree: Any, like: Any) -> Any:
 
 
 def _whole(x: jax.Array) -> np.ndarray:
-    if x.is_fully_addressable or x.is_fully_replicated:
-        return (
-            np.asarray(x.addressable_data(0)) if x.is_fully_replicated else np.array(x)
-        )
+    if x.is_fully_replicated:
+        return np.asarray(x.addressable_data(0))
+    if x.is_fully_addressable:
+        return np.asarray(x)
     return np.asarray(multihost_utils.process_allgather(x, tiled=True))

@@ -110,6 +110,19 @@ def test_another_version_is_not_relied_on(monkeypatch):
     assert available()
 
 
+def test_what_does_not_work_is_told_and_done_without(monkeypatch):
+    def refuse(*arguments, **more):
+        raise RuntimeError("no such platform")
+
+    available.cache_clear()
+    monkeypatch.setattr(jax.ffi, "register_ffi_target", refuse)
+    with pytest.warns(RuntimeWarning, match="no such platform"):
+        assert not available()
+    monkeypatch.undo()
+    available.cache_clear()
+    assert available()
+
+
 CACHED = """
 import sys, time
 import mimicgym, jax, jax.numpy as jnp, numpy as np

@@ -25,10 +25,11 @@ from mimicgym.loggers import LoggingConfig
 from mimicgym.ppo import PPOConfig
 from mimicgym.reference import reference_megabytes
 from mimicgym.report import sparkline
-from mimicgym.run import RunConfig, RunFolder, TrainingConfig
+from mimicgym.run import RunConfig, RunFolder
 from mimicgym.tasks import get_task
 from mimicgym.training import Progress as TrainProgress
 from mimicgym.training import train
+from mimicgym.training_config import TrainingConfig
 
 DEFAULT_MINUTES = 10.0
 

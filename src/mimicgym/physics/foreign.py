@@ -13,6 +13,7 @@ import ctypes
 import math
 import re
 import traceback
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -91,8 +92,15 @@ def available() -> bool:
         capsule = jax.ffi.pycapsule(address)
         jax.ffi.register_ffi_target(_TARGET, capsule, platform="cpu")
         return _works()
-    except Exception:
-        # Whatever it is that has changed: there is another way.
+    except (RuntimeError, TypeError, ValueError, AttributeError, KeyError) as error:
+        # RuntimeError is what XLA raises. There is another way out of a program.
+        warnings.warn(
+            f"XLA's interface for foreign functions can not be used ({error});"
+            " the native engine works without it, but its programs are compiled anew"
+            " in each process",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return False
 
 

@@ -108,7 +108,7 @@ def train(
     env = make_env(taught_config(config.env, config.teachers), library)
     teachers = load_teachers(env, config.teachers) if config.teachers else ()
     learner = Learner(
-        BatchedEnv(env, config.num_envs),
+        BatchedEnv(env, config.num_envs, keep_final=False),
         config.ppo,
         teachers=teachers,
         devices=config.devices or jax.device_count(),

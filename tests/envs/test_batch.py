@@ -153,6 +153,24 @@ def test_same_step(mode, single, start, unbroken):
     assert after.episode["length"].tolist() == [1, 3, 1, 3]
 
 
+def test_rows_are_reset_a_few_at_a_time(env, mode, start, monkeypatch):
+    """As if all had been reset at once, however many rows have ended."""
+    whole = mode("same_step").step(start, actions(0))
+    monkeypatch.setattr("mimicgym.envs.batch._RESET_ROWS", 2)
+    batched = BatchedEnv(env, ROWS, keep_final=False)
+    reset = jit(batched.reset_where)
+    for count in range(ROWS + 1):
+        # Not the first ones, and in one case more than two at once.
+        mask = np.isin(np.arange(ROWS), [3, 1, 2, 0][:count])
+        found = reset(whole, mask, keys(ROWS))
+        same(found.state.key[~mask], whole.state.key[~mask])
+        same(found.obs, whole.obs, ~mask)
+        assert found.final is None
+        fresh = BatchedEnv(env, ROWS)
+        same(found.obs, fresh.reset(keys(ROWS)).obs, mask)
+        assert found.state.step.tolist() == np.where(mask, 0, 1).tolist()
+
+
 def test_next_step(mode, single, start, unbroken):
     reset, _ = single
     step = mode("next_step").step

@@ -21,6 +21,9 @@ from mimicgym.envs.tracking import State, TrackingEnv
 from mimicgym.errors import UserError, unknown_name
 
 AUTORESETS = ("same_step", "next_step", "disabled")
+# How many rows are reset at once: this part of all, but no fewer than so many.
+_RESET_SHARE = 16
+_RESET_ROWS = 16
 
 
 @struct.dataclass
@@ -31,7 +34,7 @@ class BatchState:
     state: State
     obs: dict[str, jax.Array]  # (B, D) what to act on next
     final_obs: dict[str, jax.Array]  # (B, D)
-    final: State  # the rows at the end of the step, before any reset in it
+    final: State | None  # the rows at the end of the step, before any reset in it
     reward: jax.Array  # (B,)
     terminated: jax.Array  # (B,) bool
     truncated: jax.Array  # (B,) bool
@@ -53,6 +56,8 @@ class BatchedEnv:
       max_episode_steps: further limit on an episode's steps (a truncation), or None.
       axis: name of the mapped axis over which all rows are spread, where this holds a
         part of them (see `shard`); what episodes teach is then learnt from all.
+      keep_final: whether to keep `BatchState.final`, all of it a second time. Without,
+        it is None and steps are faster.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class BatchedEnv:
         autoreset: str = "same_step",
         max_episode_steps: int | None = None,
         axis: str | None = None,
+        keep_final: bool = True,
     ):
         if num_envs < 1:
             raise UserError(f"num_envs is {num_envs}; it must be at least 1")
@@ -79,6 +85,7 @@ class BatchedEnv:
         self.autoreset = autoreset
         self.max_episode_steps = max_episode_steps
         self.axis = axis
+        self.keep_final = keep_final
         self._curriculum = Curriculum(env.config.termination.curriculum)
 
     @property
@@ -106,6 +113,7 @@ class BatchedEnv:
             autoreset=self.autoreset,
             max_episode_steps=self.max_episode_steps,
             axis=axis,
+            keep_final=self.keep_final,
         )
 
     def mirrors(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
@@ -139,7 +147,7 @@ class BatchedEnv:
             state=state,
             obs=state.obs,
             final_obs=state.obs,
-            final=state,
+            final=self._kept(state),
             reward=jnp.where(mask, 0.0, batch.reward),
             terminated=batch.terminated & ~mask,
             truncated=batch.truncated & ~mask,
@@ -176,7 +184,7 @@ class BatchedEnv:
             state=state,
             obs=state.obs,
             final_obs=final.obs,
-            final=final,
+            final=self._kept(final),
             reward=final.reward,
             terminated=final.terminated,
             truncated=truncated,
@@ -220,7 +228,7 @@ class BatchedEnv:
             state=state,
             obs=state.obs,
             final_obs=state.obs,
-            final=state,
+            final=self._kept(state),
             reward=state.reward,
             terminated=terminated,
             truncated=truncated,
@@ -235,16 +243,39 @@ class BatchedEnv:
     def _reset_rows(
         self, state: State, mask: jax.Array, keys: jax.Array, sampler: SamplerState
     ) -> State:
-        def reset(key: jax.Array, row: jax.Array) -> State:
-            return self.env.reset(key, mask=row, sampler=sampler)
+        """Reset the rows of the mask, a few at a time: in most steps few episodes end,
+        and what a reset takes is only taken for those."""
+        count = self.num_envs
+        room = min(count, max(_RESET_ROWS, count // _RESET_SHARE))
+        if room == count:
+            fresh = self._rows(self._reset_row(sampler), keys, mask)
+            return select_rows(mask, fresh, state)
 
-        fresh = self._rows(reset, keys, mask)
-        return select_rows(mask, fresh, state)
+        def some(carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
+            state, left = carry
+            (rows,) = jnp.nonzero(left, size=room, fill_value=count)
+            chosen = jnp.minimum(rows, count - 1)
+            wanted = rows < count
+            fresh = self._rows(self._reset_row(sampler), keys[chosen], wanted)
+            state = jax.tree.map(
+                lambda old, new: old.at[rows].set(new, mode="drop"), state, fresh
+            )
+            return state, left.at[rows].set(False, mode="drop")
+
+        return jax.lax.while_loop(lambda c: jnp.any(c[1]), some, (state, mask))[0]
+
+    def _reset_row(
+        self, sampler: SamplerState
+    ) -> Callable[[jax.Array, jax.Array], State]:
+        return lambda key, row: self.env.reset(key, mask=row, sampler=sampler)
+
+    def _kept(self, final: State) -> State | None:
+        return final if self.keep_final else None
 
     def _rows(self, function: Callable[..., State], *rows: Any) -> State:
         """`function` of each row of its arguments, `EnvConfig.chunk` rows at once."""
         chunk = self.env.config.chunk
-        if not 0 < chunk < self.num_envs:
+        if not 0 < chunk < rows[0].shape[0]:
             return jax.vmap(function)(*rows)
         return jax.lax.map(lambda row: function(*row), rows, batch_size=chunk)
 
@@ -254,7 +285,7 @@ class BatchedEnv:
             state=state,
             obs=state.obs,
             final_obs=state.obs,
-            final=state,
+            final=self._kept(state),
             reward=state.reward,
             terminated=none,
             truncated=none,

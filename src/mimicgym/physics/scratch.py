@@ -8,6 +8,7 @@ import copy
 import itertools
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -16,15 +17,27 @@ from mujoco import batch as mujoco_batch
 from mimicgym.physics.state import raw_shapes
 from mimicgym.robot import RobotModel
 
-_NONE = int(mujoco.mjtStage.mjSTAGE_NONE.value)
-# Up to here, a step's look at its new state leaves the forces in it as they were.
 _VEL = int(mujoco.mjtStage.mjSTAGE_VEL.value)
 _ACC = int(mujoco.mjtStage.mjSTAGE_ACC.value)
 # Of a contact sensor's reductions (MJCF reference, sensor/contact): one reading with
 # the sum of all contacts' forces, along the world's axes.
 _NETFORCE = 3
-# What is read back, in the order of `RawState`.
-_SEEN = ("xpos", "xquat", "cvel", "subtree_com", "sensordata", "actuator_force")
+# What is read back, in the order of `RawState`: motion, then forces.
+_MOTION = ("xpos", "xquat", "cvel", "subtree_com")
+_FORCES = ("sensordata", "actuator_force")
+# What looking at a new state's motion can do without.
+_UNSEEN = (
+    mujoco.mjtDisableBit.mjDSBL_CONTACT,
+    mujoco.mjtDisableBit.mjDSBL_CONSTRAINT,
+    mujoco.mjtDisableBit.mjDSBL_SENSOR,
+    mujoco.mjtDisableBit.mjDSBL_ACTUATION,
+    mujoco.mjtDisableBit.mjDSBL_SPRING,
+    mujoco.mjtDisableBit.mjDSBL_DAMPER,
+    mujoco.mjtDisableBit.mjDSBL_GRAVITY,
+)
+
+
+_Outputs = tuple[tuple[slice, np.ndarray, Any], ...]
 
 
 class Scratch:
@@ -47,6 +60,10 @@ class Scratch:
     ):
         self.size = size
         self.batch = mujoco_batch.Batch(_summing(model), size, threads)
+        # After a step only the new state's motion is wanted. `step` can compute it too,
+        # but not without contacts and constraints, which takes twice as long.
+        self._moved = mujoco_batch.Batch(_unloaded(model), size, threads)
+        self._moved_state = (self._moved.bind("qpos"), self._moved.bind("qvel"))
         self.qpos = self.batch.bind("qpos")
         self.qvel = self.batch.bind("qvel")
         self.warmstart = self.batch.bind("qacc_warmstart")
@@ -56,14 +73,27 @@ class Scratch:
             name: self.batch.expand(name)[..., :last]
             for name, last in field_sizes.items()
         }
+        # Where centres of mass are is part of motion (MuJoCo's cvel refers to them).
+        self._moved_fields = {
+            name: self._moved.expand(name)
+            for name in field_sizes
+            if name.startswith("body_")
+        }
         self._finite = np.ones(size, bool)
         # What is read, where it goes in a row, and of fields with a row for each body
         # the bodies that are wanted.
         keys = model.key_body_ids
         bodies = (None, None, None, keys, keys, keys, [1], None, None)
-        seen = [self.batch.bind(name) for name in _SEEN]
-        arrays = (self.qpos, self.qvel, self.warmstart, *seen)
-        self._outputs = tuple(zip(row_slices(model), arrays, bodies, strict=True))
+        state = (self.qpos, self.qvel, self.warmstart)
+        forces = tuple(self.batch.bind(name) for name in _FORCES)
+
+        def outputs(batch: mujoco_batch.Batch) -> _Outputs:
+            motion = tuple(batch.bind(name) for name in _MOTION)
+            arrays = (*state, *motion, *forces)
+            return tuple(zip(row_slices(model), arrays, bodies, strict=True))
+
+        self._after_step = outputs(self._moved)
+        self._after_forward = outputs(self.batch)
 
     def load(
         self,
@@ -107,7 +137,7 @@ class Scratch:
         with, comes back as NaN: the environment ends that episode by itself.
         """
         rows = np.arange(self.size) if ids is None else ids
-        if ids is not None:
+        if rows.size < self.size:
             # They have no meaning, but are not left to chance.
             out[np.setdiff1d(np.arange(self.size), ids)] = 0.0
         if not rows.size:
@@ -117,26 +147,50 @@ class Scratch:
         for part in range(parts):
             if targets is not None and part:
                 self._ctrl[:] = targets[:, part]
-            # Only what the last call leaves behind is looked at.
-            good = self._advance(good, nstep, _VEL if part == parts - 1 else _NONE)
+            good = self._advance(good, nstep)
+        if nstep:
+            good = self._look(good)
         where = slice(None) if ids is None else ids
         with np.errstate(over="ignore", invalid="ignore"):
-            for part, value, bodies in self._outputs:
-                wanted = value[where] if bodies is None else value[where][:, bodies]
+            for part, value, bodies in (
+                self._after_step if nstep else self._after_forward
+            ):
+                wanted = value[where]
+                if bodies is not None:
+                    wanted = np.take(wanted, bodies, axis=1)
                 out[where, part] = wanted.reshape(len(rows), -1)
-        out[np.setdiff1d(rows, good)] = np.nan
+        if good.size < rows.size:
+            out[np.setdiff1d(rows, good)] = np.nan
 
-    def _advance(self, ids: np.ndarray, nstep: int, stage: int) -> np.ndarray:
-        """Run these simulations; returns those that MuJoCo did not give up on. `stage`
-        is how far a new state is looked at after a step."""
+    def _advance(self, ids: np.ndarray, nstep: int) -> np.ndarray:
+        """Run these simulations; returns those that MuJoCo did not give up on."""
         if not ids.size:
             return ids
         selected = None if ids.size == self.size else ids
         try:
             if nstep:
-                self.batch.step(selected, nstep=nstep, stage=stage)
+                self.batch.step(selected, nstep=nstep)
             else:
                 self.batch.forward(selected, stage=_ACC)
+        except mujoco_batch.SimulationError as error:
+            return np.setdiff1d(ids, error.ids)
+        return ids
+
+    def _look(self, ids: np.ndarray) -> np.ndarray:
+        """Compute the motion of the state that these simulations are in; returns those
+        with which MuJoCo found nothing wrong."""
+        if not ids.size:
+            return ids
+        every = ids.size == self.size
+        rows = slice(None) if every else ids
+        qpos, qvel = self._moved_state
+        qpos[rows] = self.qpos[rows]
+        qvel[rows] = self.qvel[rows]
+        for name, values in self._moved_fields.items():
+            part = self._fields[name]
+            values[rows, ..., : part.shape[-1]] = part[rows]
+        try:
+            self._moved.forward(None if every else ids, stage=_VEL)
         except mujoco_batch.SimulationError as error:
             return np.setdiff1d(ids, error.ids)
         return ids
@@ -172,4 +226,12 @@ def _summing(model: RobotModel) -> mujoco.MjModel:
     mj = copy.copy(model.mj)
     sensors = mj.sensor_type == mujoco.mjtSensor.mjSENS_CONTACT
     mj.sensor_intprm[sensors, 1] = _NETFORCE
+    return mj
+
+
+def _unloaded(model: RobotModel) -> mujoco.MjModel:
+    """The model without anything that acts on it."""
+    mj = copy.copy(model.mj)
+    for bit in _UNSEEN:
+        mj.opt.disableflags |= int(bit)
     return mj

@@ -22,7 +22,7 @@ import time
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from mimicgym.envs.make import env_config, make_env
 from mimicgym.evaluation import evaluate, evaluation_config
-from mimicgym.ppo.config import ppo_preset
+from mimicgym.ppo.config import PPOConfig, ppo_preset
 from mimicgym.run import run_config
 from mimicgym.training import train
 
@@ -100,41 +100,33 @@ def theirs(steps: int, seed: int, num_envs: int, learning_rate: float) -> Outcom
     learner = ppo_preset(PRESET).ppo
     torch.manual_seed(seed)
     began = time.perf_counter()
-    env = Rows(num_envs, seed)
+    rows: Any = gymnasium.make_vec(
+        "G1DeepMimic-v0",
+        num_envs=num_envs,
+        motion=CLIP,
+        preset=PRESET,
+        autoreset_mode="SameStep",
+    )
+    env = Rows(rows, seed)
     env.reset()
     env.step_async(np.zeros((num_envs, *env.action_space.shape), np.float32))
     env.step_wait()
     compile_s = time.perf_counter() - began
     env.ended.clear()
     normalized = VecNormalize(env, gamma=learner.gamma)
-    model = sb3.PPO(
-        "MlpPolicy",
+    model = make_model(
         normalized,
-        n_steps=learner.num_steps,
-        batch_size=num_envs * learner.num_steps // learner.minibatches,
-        n_epochs=learner.epochs,
-        gamma=learner.gamma,
-        gae_lambda=learner.gae_lambda,
-        clip_range=learner.clip,
-        ent_coef=learner.entropy_coef,
-        vf_coef=learner.value_coef,
-        max_grad_norm=learner.max_grad_norm,
+        learner,
+        num_steps=learner.num_steps,
         learning_rate=learning_rate,
-        policy_kwargs={
-            "net_arch": {"pi": list(learner.hidden), "vf": list(learner.hidden)},
-            "activation_fn": torch.nn.ELU,
-            "log_std_init": float(np.log(learner.init_std)),
-        },
         seed=seed,
-        device="cpu",
-        verbose=1,
     )
     began = time.perf_counter()
     model.learn(steps, log_interval=20)
     wall_s = time.perf_counter() - began
-    late = [r for step, r in env.ended if step > env.steps - LAST_STEPS]
+    late = [e.total for e in env.ended if e.steps > env.steps - LAST_STEPS]
     config = evaluation_config(env_config(PRESET, motion=CLIP))
-    score = evaluate(make_env(config), _policy(model, normalized)).mean
+    score = evaluate(make_env(config), policy_of(model, normalized)).mean
     env.close()
     return Outcome(
         learner="stable-baselines3",
@@ -148,6 +140,48 @@ def theirs(steps: int, seed: int, num_envs: int, learning_rate: float) -> Outcom
     )
 
 
+def make_model(
+    env: VecNormalize,
+    config: PPOConfig,
+    *,
+    num_steps: int,
+    learning_rate: float,
+    seed: int,
+) -> sb3.PPO:
+    """Stable-Baselines3's PPO with the networks and coefficients of `config`."""
+    return sb3.PPO(
+        "MlpPolicy",
+        env,
+        n_steps=num_steps,
+        batch_size=env.num_envs * num_steps // config.minibatches,
+        n_epochs=config.epochs,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip,
+        ent_coef=config.entropy_coef,
+        vf_coef=config.value_coef,
+        max_grad_norm=config.max_grad_norm,
+        learning_rate=learning_rate,
+        policy_kwargs={
+            "net_arch": {"pi": list(config.hidden), "vf": list(config.hidden)},
+            "activation_fn": torch.nn.ELU,
+            "log_std_init": float(np.log(config.init_std)),
+        },
+        seed=seed,
+        device="cpu",
+        verbose=1,
+    )
+
+
+class Episode(NamedTuple):
+    """One that has ended: after how many steps of all rows, when by
+    `time.perf_counter`, and its return."""
+
+    steps: int
+    at_s: float
+    total: float
+
+
 class Rows(VecEnv):
     """Gymnasium's vector environment as Stable-Baselines3 wants it.
 
@@ -155,24 +189,23 @@ class Rows(VecEnv):
 
     Attributes:
       steps: environment steps so far.
-      ended: (steps, return) of each episode that has ended.
+      ended: each episode that has ended.
+
+    Args:
+      env: of G1DeepMimic-v0 with the task `PRESET`, which resets rows in the step that
+        ends them.
     """
 
-    def __init__(self, num_envs: int, seed: int):
-        self.env: Any = gymnasium.make_vec(
-            "G1DeepMimic-v0",
-            num_envs=num_envs,
-            motion=CLIP,
-            preset=PRESET,
-            autoreset_mode="SameStep",
-        )
-        self.scale = self.env.unwrapped.env.config.control.action_clip
+    def __init__(self, env: Any, seed: int):
+        self.env = env
+        num_envs = env.num_envs
+        self.scale = env_config(PRESET).control.action_clip
         space = self.env.single_action_space
         actions = Box(-self.scale, self.scale, space.shape, np.float32)
         super().__init__(num_envs, self.env.single_observation_space, actions)
         self.first_seed: int | None = seed
         self.steps = 0
-        self.ended: list[tuple[int, float]] = []
+        self.ended: list[Episode] = []
         self.returns = np.zeros(num_envs)
         self.actions = np.zeros((num_envs, *space.shape), np.float32)
 
@@ -195,7 +228,8 @@ class Rows(VecEnv):
                 "terminal_observation": info["final_obs"][row],
                 "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
             }
-            self.ended.append((self.steps, float(self.returns[row])))
+            total = float(self.returns[row])
+            self.ended.append(Episode(self.steps, time.perf_counter(), total))
         self.returns[done] = 0
         return obs, reward, done, told
 
@@ -216,7 +250,7 @@ class Rows(VecEnv):
         return [False] * self.num_envs
 
 
-def _policy(model: Any, normalized: VecNormalize) -> Any:
+def policy_of(model: Any, normalized: VecNormalize) -> Any:
     """The trained network in JAX, for mimicgym's evaluation."""
     mean = jnp.asarray(normalized.obs_rms.mean, jnp.float32)
     deviation = jnp.sqrt(jnp.asarray(normalized.obs_rms.var, jnp.float32) + 1e-8)

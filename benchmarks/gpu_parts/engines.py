@@ -1,5 +1,6 @@
 """Speed of physics alone, of the environment, and of acting and learning."""
 
+import copy
 import time
 from typing import Any
 
@@ -73,14 +74,23 @@ def limits_of(mj: mujoco.MjModel) -> tuple[int, int]:
     return max(contacts, 1), max(int(data.efc_J.shape[0]), 1)
 
 
+def without_flag(mj: mujoco.MjModel) -> mujoco.MjModel:
+    """A copy that may reset itself, as Warp would have it."""
+    mj = copy.copy(mj)
+    mj.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+    return mj
+
+
 def put_model(mj: mujoco.MjModel, impl: str) -> Any:
-    """For mjx, with Warp's words about iterations silenced: they are printed for every
-    step that takes as many as it may."""
+    """For mjx. Warp has no flag against resetting what is no longer a number, and its
+    words about iterations are silenced, which it says at every step that takes as many
+    as it may."""
     from mujoco import mjx
 
-    model = mjx.put_model(mj, impl=impl)
-    if impl == "warp":
-        model = model.tree_replace({"opt._impl.warn_overflow": 0})
+    if impl != "warp":
+        return mjx.put_model(mj, impl=impl)
+    model = mjx.put_model(without_flag(mj), impl=impl)
+    model = model.tree_replace({"opt._impl.warn_overflow": 0})
     return model
 
 
@@ -100,6 +110,7 @@ def physics_rate(
     """Speed of `mjx.step` alone, vmapped over the rows of qpos, targets held."""
     from mujoco import mjx
 
+    plain = without_flag(mj) if impl == "warp" else mj
     model = put_model(mj, impl)
     sizes: dict[str, Any] = {}
     if impl == "warp":
@@ -108,7 +119,7 @@ def physics_rate(
         sizes["njmax"] = njmax or rows
 
     def start(qpos: jax.Array, ctrl: jax.Array) -> Any:
-        data = mjx.make_data(mj, impl=impl, **sizes)
+        data = mjx.make_data(plain, impl=impl, **sizes)
         return data.replace(qpos=qpos, ctrl=ctrl)
 
     @jax.jit

@@ -190,6 +190,7 @@ def _learning(part: Part, impl: str) -> None:
     from brax.training.agents.ppo import train as ppo
     from mujoco_playground._src.wrapper import wrap_for_brax_training
     from mujoco_playground.config import locomotion_params
+    from peers_brax import restore_replication
 
     shims = restore_replication()
     settings = locomotion_params.brax_ppo_config(NAME).to_dict()
@@ -246,15 +247,3 @@ def _learning(part: Part, impl: str) -> None:
             **memory(),
         }
     )
-
-
-def restore_replication() -> list[str]:
-    """Brax 0.14 asks for a function that JAX no longer has. Returns what was added."""
-    if hasattr(jax, "device_put_replicated"):
-        return []
-
-    def replicated(tree: Any, devices: Any) -> Any:
-        return jax.tree.map(lambda x: jnp.stack([x] * len(devices)), tree)
-
-    jax.device_put_replicated = replicated
-    return ["jax.device_put_replicated"]

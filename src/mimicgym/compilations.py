@@ -54,9 +54,9 @@ class CompilationLog:
         if event == _HIT:
             self._hit = True
 
-    def _on_duration(self, event: str, seconds: float, **told: Any) -> None:
+    def _on_duration(self, event: str, duration_secs: float, **told: Any) -> None:
         if event != _COMPILED:
             return
         name = str(told.get("fun_name", ""))
-        self.programs.append(Compilation(name, seconds, self._hit))
+        self.programs.append(Compilation(name, duration_secs, self._hit))
         self._hit = False

@@ -1,5 +1,6 @@
 """What several commands do with their arguments."""
 
+import itertools
 from collections.abc import Sequence
 
 
@@ -17,3 +18,15 @@ def option_in(argv: Sequence[str], name: str) -> str | None:
         if word.startswith(f"--{name}="):
             return word.removeprefix(f"--{name}=")
     return None
+
+
+def values_in(argv: Sequence[str], name: str) -> tuple[str, ...]:
+    """All values of --NAME, an option that takes several, among arguments that are not
+    parsed yet."""
+    for i, word in enumerate(argv):
+        if word.startswith(f"--{name}="):
+            return (word.removeprefix(f"--{name}="),)
+        if word == f"--{name}":
+            rest = iter(argv[i + 1 :])
+            return tuple(itertools.takewhile(lambda w: not w.startswith("-"), rest))
+    return ()

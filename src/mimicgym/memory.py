@@ -21,7 +21,7 @@ _MB = 10**6
 _MOTION_COPIES = 3
 # What XLA takes to compile for a CPU and does not give back: measured with jaxlib 0.10.
 # It hardly depends on the task.
-_COMPILING = {"native": 750 * _MB, "mjx": 1500 * _MB}
+_COMPILING = {"native": 750 * _MB, "mjx": 1500 * _MB, "warp": 1000 * _MB}
 # By which setting each part shrinks.
 _ADVICE = {
     "motions": "train on fewer or shorter clips",
@@ -162,6 +162,11 @@ def _engine_bytes(env: TrackingEnv) -> int:
     if env.engine.name == "native":
         return _native_bytes(env.engine.model)
     from mujoco import mjx
+
+    from mimicgym.physics.warp import WarpEngine
+
+    if isinstance(env.engine, WarpEngine):
+        return env.engine.row_bytes
 
     return num_bytes(jax.eval_shape(lambda: mjx.make_data(env.engine.model.mj)))
 

@@ -1,4 +1,4 @@
-"""The task with everything on, in both engines: 100 control steps."""
+"""The task with everything on, in two engines: 100 control steps."""
 
 import jax
 import numpy as np
@@ -15,23 +15,27 @@ ROWS, STEPS = 4, 100
 
 
 @pytest.mark.timeout(600)
-def test_both_engines_run_the_same_episodes():
+@pytest.mark.parametrize("name", ["mjx", pytest.param("warp", marks=pytest.mark.slow)])
+def test_both_engines_run_the_same_episodes(name):
     """The same keys and actions, through pushes, wrenches, delays and resets.
 
-    MJX computes in float32 and MuJoCo in float64, so a contact can open one step
-    earlier in one of them. Such a row is off for some steps, until it is reset or has
-    settled again; over rows and steps that is rare, and episodes end at the same step.
+    MJX and MJX-Warp compute in float32 and MuJoCo in float64, so a contact can open one
+    step earlier in one of them. Such a row is off for some steps, until it is reset or
+    has settled again; over rows and steps that is rare, and episodes end at the same
+    step.
     """
     env = make_env(EVERYTHING)
-    engine = make_engine("mjx", env.engine.model)
+    if name == "warp":
+        pytest.importorskip("warp")
+    engine = make_engine(name, env.engine.model)
     native = BatchedEnv(env, ROWS)
     other = BatchedEnv(TrackingEnv(env.config, env.reference, engine), ROWS)
-    native_step, mjx_step = jit(native.step), jit(other.step)
-    a = b = jit(native.reset)(keys(ROWS))
+    native_step, other_step = jit(native.step), jit(other.step)
+    a, b = jit(native.reset)(keys(ROWS)), jit(other.reset)(keys(ROWS))
     differences, ended, returns = [], 0, []
     for i in range(STEPS):
         action = 0.2 * jax.random.normal(jax.random.key(i), (ROWS, 23))
-        a, b = native_step(a, action), mjx_step(b, action)
+        a, b = native_step(a, action), other_step(b, action)
         assert a.terminated.tolist() == b.terminated.tolist(), i
         assert a.truncated.tolist() == b.truncated.tolist(), i
         ended += int(np.sum(a.done))

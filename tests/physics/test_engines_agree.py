@@ -113,8 +113,8 @@ def test_robot_and_physics_show_the_same_state(result):
 
 
 def test_unknown_engine(model):
-    with pytest.raises(UserError, match=r"engine 'warp'.*auto, mjx, native"):
-        make_engine("warp", model)
+    with pytest.raises(UserError, match=r"engine 'bullet'.*auto, mjx, native, warp"):
+        make_engine("bullet", model)
 
 
 @pytest.mark.parametrize("name", ["native", "mjx"])

@@ -51,7 +51,7 @@ class PipelineArgs:
     num_envs: int | None = None
     """Environments in parallel, in every stage."""
     engine: str | None = None
-    """auto, mjx or native, in every stage."""
+    """auto, mjx, native or warp, in every stage."""
     seed: int | None = None
     """Of every stage."""
     iterations: int | None = None

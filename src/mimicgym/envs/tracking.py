@@ -195,7 +195,7 @@ class TrackingEnv:
             reward=none,
             terminated=jnp.bool_(False),
             truncated=jnp.bool_(False),
-            metrics=dict.fromkeys(self._metric_names(), none),
+            metrics=dict.fromkeys(self._metric_names(), none) | _overflow(robot),
             sums=dict.fromkeys(self._sum_names(), none),
         )
 
@@ -221,6 +221,7 @@ class TrackingEnv:
             replace(state.physics, qvel=qvel), ctrl, state.fields, wrench
         )
 
+        overflow = _overflow(robot)
         # A state that is no longer a number is a failure of its own. What the rest of
         # the step sees is the last state that was one.
         finite = (
@@ -263,6 +264,7 @@ class TrackingEnv:
             | {f"termination/{k}": v.astype(jnp.float32) for k, v in causes.items()}
             | {f"truncation/{k}": v.astype(jnp.float32) for k, v in ends.items()}
             | self._errors(robot, offered["ref"])
+            | overflow
         )
         sums = {f"reward/{k}": state.sums[f"reward/{k}"] + v for k, v in parts.items()}
         return replace(
@@ -449,6 +451,13 @@ class TrackingEnv:
             "error/link_pos_root_m",
             "error/joint_pos_rad",
         )
+
+
+def _overflow(robot: RobotState) -> dict[str, jax.Array]:
+    """The metric of engines whose buffers can be too small."""
+    if robot.overflow is None:
+        return {}
+    return {"physics/overflow": robot.overflow.astype(jnp.float32)}
 
 
 def _where(condition: jax.Array, new: Any, old: Any) -> Any:

@@ -9,7 +9,7 @@ from mimicgym.physics.fields import NO_FIELDS, Fields
 from mimicgym.physics.state import PhysicsState, RobotState
 from mimicgym.robot import RobotModel
 
-ENGINES = ("auto", "mjx", "native")
+ENGINES = ("auto", "mjx", "native", "warp")
 
 
 class Engine(Protocol):
@@ -89,6 +89,10 @@ def make_engine(
         return NativeEngine(
             model, decimation=decimation, threads=threads, wrench_body=wrench_body
         )
+    if name == "warp":
+        from mimicgym.physics.warp import WarpEngine
+
+        return WarpEngine(model, decimation=decimation, wrench_body=wrench_body)
     from mimicgym.physics.mjx import MjxEngine
 
     return MjxEngine(model, decimation=decimation, wrench_body=wrench_body)

@@ -59,7 +59,7 @@ class Scratch:
         wrench_body: int,
     ):
         self.size = size
-        self.batch = mujoco_batch.Batch(_summing(model), size, threads)
+        self.batch = mujoco_batch.Batch(summing(model), size, threads)
         # After a step only the new state's motion is wanted. `step` can compute it too,
         # but not without contacts and constraints, which takes twice as long.
         self._moved = mujoco_batch.Batch(_unloaded(model), size, threads)
@@ -215,7 +215,7 @@ def row_size(model: RobotModel) -> int:
     return row_slices(model)[-1].stop
 
 
-def _summing(model: RobotModel) -> mujoco.MjModel:
+def summing(model: RobotModel) -> mujoco.MjModel:
     """The model, with contact sensors that leave no contact out.
 
     On a height field a sphere touches up to six triangles at once and a capsule dozens,

@@ -28,7 +28,8 @@ class RobotState:
     torques in N m, forces in N. Bodies are `robot.key_bodies`; a body's velocity is
     that of its frame's origin. `contact_force_w` has one row for each of the model's
     `contact_bodies`, `self_contact_n` one for each pair in which the robot may touch
-    itself.
+    itself. `overflow` says that contacts or constraints were left out of a physics step
+    because the engine's buffers were too small.
     """
 
     root_pos_w: jax.Array  # (3,)
@@ -45,6 +46,7 @@ class RobotState:
     com_pos_w: jax.Array  # (3,) of the whole robot
     contact_force_w: jax.Array  # (N, 3)
     self_contact_n: jax.Array | None  # (P,); None where there are no such pairs
+    overflow: jax.Array | None = None  # () bool; None of engines without such buffers
 
 
 @struct.dataclass

@@ -14,6 +14,7 @@ from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.evaluation import Evaluation
 from mimicgym.loggers import Loggers, RunInfo, open_loggers
 from mimicgym.memory import memory_metrics
+from mimicgym.physics.buffers import warn_of_overflow
 from mimicgym.ppo import Checkpoints, CheckpointWriter, LearnerState
 from mimicgym.ppo import Progress as Progress
 from mimicgym.recording.clips import clip_rates, clip_report, known
@@ -120,6 +121,7 @@ class Recorder:
             mean = self.evaluate(state).mean
             scores = {f"eval/{k}": known(v) for k, v in mean.items() if k != "frames"}
             progress = replace(progress, metrics=progress.metrics | scores)
+        warn_of_overflow(progress.metrics)
         figures = figures_of(progress)
         steps = {"iteration": number, "env_steps": progress.env_steps}
         self.folder.log(steps | figures)

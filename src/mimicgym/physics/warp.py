@@ -1,0 +1,348 @@
+"""MJX-Warp: MuJoCo's physics in Warp kernels, made for NVIDIA GPUs; it runs on the CPU
+too, slowly.
+
+All environments of a batch share one buffer of contacts, whose size the program has to
+know. `Engine`'s functions are of one environment: what they do is therefore a function
+of rows, which under `jax.vmap`, nested or not, becomes the same function of more rows.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+from mujoco import mjx
+
+from mimicgym.errors import UserError
+from mimicgym.physics.buffers import Buffers, buffers_of, most_contacts
+from mimicgym.physics.fields import (
+    NO_FIELDS,
+    Fields,
+    check_operands,
+    wrench_body_id,
+)
+from mimicgym.physics.scratch import summing
+from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
+from mimicgym.robot import RobotModel
+
+# The bits of `Data`'s overflow that say that a buffer was too small (OverflowType of
+# MuJoCo Warp), without those of the solver's iterations: that these end is as wanted.
+_OVERFLOWS = 0xFFF & ~(0b11 << 9)
+
+
+class _Operands(NamedTuple):
+    """What acts on each of n rows."""
+
+    physics: PhysicsState
+    ctrl: jax.Array  # (n, K, J)
+    fields: dict[str, jax.Array]
+    wrench: jax.Array | None  # (n, 6)
+
+
+class WarpEngine:
+    """See `Engine`. Contact and solver settings are those of the compiled model.
+
+    Args:
+      model: the compiled robot.
+      decimation: physics steps per control step.
+      wrench_body: the body that `step`'s wrench acts on.
+      buffers: sizes for one environment; by default what the model needs at most. In a
+        step for which they are too small, `RobotState.overflow` is set.
+
+    Raises:
+      UserError: Warp is not installed, or can not do what the model has.
+    """
+
+    name = "warp"
+
+    def __init__(
+        self,
+        model: RobotModel,
+        *,
+        decimation: int = 4,
+        wrench_body: str = "torso_link",
+        buffers: Buffers | None = None,
+    ):
+        if decimation < 1:
+            raise UserError(
+                f"control.decimation is {decimation}; it must be at least 1"
+            )
+        check_installed()
+        self.model = model
+        self.decimation = decimation
+        self.wrench_body = wrench_body
+        self.buffers = buffers or buffers_of(model.mj)
+        self._wrench_body = wrench_body_id(model.mj, wrench_body)
+        self._mj = _supported(summing(model))
+        self._mjx = _put_model(self._mj)
+        self._row = _make_data(self._mj, self.buffers)
+        self._keys = model.key_body_ids
+        self._carriers = _carriers(self._mj)[self._keys]
+        self._forward_row = _of_one_row(self._forward_rows)
+        self._step_row = _of_one_row(self._step_rows)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one environment while it steps."""
+        return sum(x.nbytes for x in jax.tree.leaves(self._row) if hasattr(x, "nbytes"))
+
+    def forward(
+        self,
+        qpos: jax.Array,
+        qvel: jax.Array,
+        mask: jax.Array,
+        fields: Fields = NO_FIELDS,
+    ) -> tuple[PhysicsState, RobotState]:
+        del mask  # a batch is computed whole
+        check_operands(self._mj, self.decimation, fields)
+        self._check_fields(fields)
+        start = PhysicsState(qpos, qvel, jnp.zeros_like(qvel))
+        return self._forward_row(_operands(start, qpos[None, 7:], fields, None))
+
+    def step(
+        self,
+        physics: PhysicsState,
+        ctrl: jax.Array,
+        fields: Fields = NO_FIELDS,
+        wrench: jax.Array | None = None,
+    ) -> tuple[PhysicsState, RobotState]:
+        check_operands(self._mj, self.decimation, fields, ctrl, wrench)
+        self._check_fields(fields)
+        targets = jnp.broadcast_to(ctrl, (self.decimation, ctrl.shape[-1]))
+        return self._step_row(_operands(physics, targets, fields, wrench))
+
+    def bare_steps(
+        self, qpos: jax.Array, qvel: jax.Array, ctrl: jax.Array
+    ) -> jax.Array:
+        """MJX-Warp alone, for a whole batch: nothing is looked at between the steps.
+
+        Args:
+          qpos, qvel: (N, 7+J) and (N, 6+J) where to start.
+          ctrl: (T, N, J) targets of T control steps, or (T, N, decimation, J).
+
+        Returns:
+          (N, 7+J) qpos after them.
+        """
+        empty = self._empty(len(qpos))
+
+        def one(qpos: jax.Array, qvel: jax.Array, ctrl: jax.Array) -> jax.Array:
+            def physics_step(data: mjx.Data, ctrl: jax.Array):
+                return mjx.step(self._mjx, data.replace(ctrl=ctrl)), None
+
+            def control_step(data: mjx.Data, ctrl: jax.Array):
+                targets = jnp.broadcast_to(ctrl, (self.decimation, ctrl.shape[-1]))
+                return jax.lax.scan(physics_step, data, targets)
+
+            data = empty.replace(qpos=qpos, qvel=qvel)
+            return jax.lax.scan(control_step, data, ctrl)[0].qpos
+
+        return jax.vmap(one, in_axes=(0, 0, 1))(qpos, qvel, ctrl)
+
+    def _check_fields(self, fields: Fields) -> None:
+        from mujoco.mjx.warp import types
+
+        varied = types._BATCH_DIM["Model"]
+        for name in fields:
+            if not varied.get(name.replace(".", "__"), False):
+                raise UserError(
+                    f"engine 'warp' has one value of {name!r} for all environments;"
+                    " mjx and native can give each its own"
+                )
+
+    def _forward_rows(self, rows: _Operands) -> tuple[PhysicsState, RobotState]:
+        def one(row: _Operands):
+            model, data = self._with(row.fields), self._data(empty, row)
+            seen = mjx.forward(model, data.replace(ctrl=row.ctrl[0]))
+            physics = PhysicsState(seen.qpos, seen.qvel, seen.qacc_warmstart)
+            return physics, self._seen(physics, seen, seen.cvel[self._keys], seen)
+
+        empty = self._empty(len(rows.ctrl))
+        return jax.vmap(one)(rows)
+
+    def _step_rows(self, rows: _Operands) -> tuple[PhysicsState, RobotState]:
+        def one(row: _Operands):
+            model = self._with(row.fields)
+
+            def body(data: mjx.Data, ctrl: jax.Array):
+                return mjx.step(model, data.replace(ctrl=ctrl)), None
+
+            # The arrays of a batch stay the same ones from step to step, so that on a
+            # GPU a step is recorded once and then played.
+            after, _ = jax.lax.scan(body, self._data(empty, row), row.ctrl)
+            physics = PhysicsState(after.qpos, after.qvel, after.qacc_warmstart)
+            # A step leaves the poses of the state that it began with.
+            moved = mjx.com_pos(model, mjx.kinematics(model, after))
+            # MuJoCo's velocity of a body: what the joints up to it add to it.
+            parts = moved.cdof * physics.qvel[:, None]
+            cvel = jnp.matmul(self._carriers, parts, precision="highest")
+            return physics, self._seen(physics, moved, cvel, after)
+
+        empty = self._empty(len(rows.ctrl))
+        return jax.vmap(one)(rows)
+
+    def _seen(
+        self,
+        physics: PhysicsState,
+        placed: mjx.Data,
+        cvel: jax.Array,
+        acting: mjx.Data,
+    ) -> RobotState:
+        """Poses of one, forces of the other, and (B, 6) velocities."""
+        raw = RawState(
+            xpos=placed.xpos[self._keys],
+            xquat=placed.xquat[self._keys],
+            cvel=cvel,
+            com=placed.subtree_com[1],
+            sensordata=acting.sensordata,
+            actuator_force=acting.actuator_force,
+        )
+        robot = robot_state(self.model, physics, raw)
+        return replace(robot, overflow=self._overflow(acting))
+
+    def _overflow(self, data: mjx.Data) -> jax.Array:
+        """() bool. The bits are written where a step ends, so that a forward call needs
+        the counts as well."""
+        found = cast(Any, data._impl)
+        return (
+            ((found.overflow & _OVERFLOWS) != 0)
+            | (found.nefc > found.njmax)
+            | jnp.any(found.nacon > found.naconmax)
+            | jnp.any(found.ncollision > found.naconmax)
+        )
+
+    def _with(self, fields: Fields) -> mjx.Model:
+        """The model with this environment's values."""
+        changes = {}
+        for name, value in fields.items():
+            option = name.removeprefix("opt.")
+            whole = getattr(self._mjx if option == name else self._mjx.opt, option)
+            changes[name] = whole.at[..., : value.shape[-1]].set(value)
+        return cast(mjx.Model, self._mjx.tree_replace(changes))
+
+    def _data(self, empty: mjx.Data, row: _Operands) -> mjx.Data:
+        data = empty.replace(
+            qpos=row.physics.qpos,
+            qvel=row.physics.qvel,
+            qacc_warmstart=row.physics.warmstart,
+        )
+        if row.wrench is None:
+            return data
+        applied = data.xfrc_applied.at[self._wrench_body].set(row.wrench)
+        return data.replace(xfrc_applied=applied)
+
+    def _empty(self, count: int) -> mjx.Data:
+        """Space for a batch of so many rows: what `mjx.make_data` makes, without a
+        constant of that size in the program."""
+        return _widened(self._row, self.buffers, count)
+
+
+def check_installed() -> None:
+    """`UserError` where MJX has no Warp."""
+    try:
+        import warp
+    except ImportError as error:
+        raise UserError(
+            "engine 'warp' needs warp-lang: pip install 'mimicgym[warp]'"
+        ) from error
+    # Not a line for each of a hundred kernels, unless somebody asked for more.
+    if warp.config.log_level == warp.LOG_INFO:
+        warp.config.log_level = warp.LOG_WARNING
+
+
+def _operands(
+    physics: PhysicsState,
+    ctrl: jax.Array,
+    fields: Fields,
+    wrench: jax.Array | None,
+) -> _Operands:
+    found = _Operands(physics, ctrl, dict(fields), wrench)
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), found)
+
+
+def _of_one_row(function: Callable[[_Operands], Any]) -> Callable[[_Operands], Any]:
+    """From a function of n rows, n being the first axis of all it takes and gives, one
+    of a single row. `jax.vmap` of it calls the former with all rows at once."""
+
+    @jax.custom_batching.custom_vmap
+    def rows(operands: _Operands) -> Any:
+        return function(operands)
+
+    @rows.def_vmap
+    def _(axis_size: int, batched: tuple[_Operands], operands: _Operands):
+        def flat(x: jax.Array, is_batched: bool) -> jax.Array:
+            if not is_batched:
+                x = jnp.broadcast_to(x, (axis_size, *x.shape))
+            return x.reshape(-1, *x.shape[2:])
+
+        result = rows(jax.tree.map(flat, operands, batched[0]))
+        shaped = jax.tree.map(lambda x: x.reshape(axis_size, -1, *x.shape[1:]), result)
+        return shaped, jax.tree.map(lambda _: True, shaped)
+
+    def one(operands: _Operands) -> Any:
+        result = rows(jax.tree.map(lambda x: x[None], operands))
+        return jax.tree.map(lambda x: x[0], result)
+
+    return one
+
+
+def _carriers(mj: mujoco.MjModel) -> np.ndarray:
+    """(bodies, nv) 1 where a degree of freedom moves a body, else 0."""
+    found = np.zeros((mj.nbody, mj.nv), np.float32)
+    for body in range(1, mj.nbody):
+        found[body] = found[mj.body_parentid[body]]
+        first = mj.body_dofadr[body]
+        found[body, first : first + mj.body_dofnum[body]] = 1
+    return found
+
+
+def _supported(mj: mujoco.MjModel) -> mujoco.MjModel:
+    """The model without a flag that MJX-Warp does not know and does not need: it never
+    resets a state by itself."""
+    mj = copy.copy(mj)
+    mj.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+    return mj
+
+
+def _put_model(mj: mujoco.MjModel) -> mjx.Model:
+    try:
+        model = mjx.put_model(mj, impl="warp")
+    except (NotImplementedError, ValueError) as error:
+        raise UserError(f"engine 'warp' can not have this model: {error}") from error
+    matches = max((most_contacts(mj, pair) for pair in range(mj.npair)), default=1)
+    changes: dict[str, Any] = {
+        # Kernels would print at every step and not stop; what matters is counted.
+        "opt._impl.warn_overflow": 0,
+        # Contacts of a pair, for its sensor.
+        "opt._impl.contact_sensor_maxmatch": matches,
+    }
+    return cast(mjx.Model, model.tree_replace(changes))
+
+
+def _make_data(mj: mujoco.MjModel, buffers: Buffers) -> mjx.Data:
+    return mjx.make_data(
+        mj,
+        impl="warp",
+        naconmax=buffers.contacts,
+        naccdmax=buffers.convex,
+        njmax=buffers.rows,
+    )
+
+
+def _widened(row: mjx.Data, buffers: Buffers, count: int) -> mjx.Data:
+    """`row`, with contacts for so many environments. Those of one are all alike."""
+    found = cast(Any, row._impl)
+    contacts = buffers.contacts * count
+    changes: dict[str, Any] = {
+        "_impl.naconmax": contacts,
+        "_impl.naccdmax": buffers.convex * count,
+    }
+    for name in type(found).__annotations__:
+        value = getattr(found, name)
+        if name.startswith("contact__") and value.shape[0]:
+            wide = jnp.broadcast_to(value[:1], (contacts, *value.shape[1:]))
+            changes[f"_impl.{name}"] = wide
+    return cast(mjx.Data, row.tree_replace(changes))

@@ -109,15 +109,22 @@ class Evaluator:
 
     def __call__(self, policy: Policy) -> Evaluation:
         """See `evaluate`."""
-        if not isinstance(policy, TrainedPolicy):
-            policy = Partial(policy)
-        trace = jax.device_get(self._run(policy))
+        trace = jax.device_get(self._run(_as_pytree(policy)))
         return _scored(self.env, self._frames, trace)
+
+    def compile(self, policy: Policy) -> None:
+        """Compile for policies like this one without running, so that the program is in
+        JAX's compilation cache for whoever evaluates one."""
+        self._run.lower(_as_pytree(policy)).compile()
 
     @property
     def compilations(self) -> int:
         """How often the program was compiled."""
         return self._run._cache_size()
+
+
+def _as_pytree(policy: Policy) -> Any:
+    return policy if isinstance(policy, TrainedPolicy) else Partial(policy)
 
 
 def _scored(

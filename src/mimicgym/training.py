@@ -6,21 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from mimicgym.configs import difference, to_dict
-from mimicgym.envs.batch import BatchedEnv
-from mimicgym.envs.make import library_of, make_env
 from mimicgym.errors import UserError
 from mimicgym.evaluation import Evaluation
 from mimicgym.hosts import gathered, is_first, placed, several
 from mimicgym.identity import check_identity, identity
-from mimicgym.memory import available_bytes, check_memory, estimate_memory
-from mimicgym.ppo import Checkpoints, Learner, LearnerState, Policy, policy_of
+from mimicgym.ppo import Checkpoints, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
 from mimicgym.ppo import train as run_learner
-from mimicgym.ppo.seeds import SeedLearner, one, stacked
+from mimicgym.ppo.seeds import one, stacked
+from mimicgym.preparation import prepare
 from mimicgym.recording import (
     HostRecorder,
     Judge,
@@ -34,7 +29,6 @@ from mimicgym.recording import (
 )
 from mimicgym.report import plot_clips, plot_curves
 from mimicgym.run import RunConfig, RunFolder
-from mimicgym.teaching import load_teachers, taught_config
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,26 +98,12 @@ def train(
         # Said now, and not after minutes of compiling.
         if is_first():
             RunFolder.check_free(out)
-    library = library_of(config.env)
-    env = make_env(taught_config(config.env, config.teachers), library)
-    teachers = load_teachers(env, config.teachers) if config.teachers else ()
-    learner = Learner(
-        BatchedEnv(env, config.num_envs, keep_final=False),
-        config.ppo,
-        teachers=teachers,
-        devices=config.devices or jax.device_count(),
-    )
-    memory = estimate_memory(env, learner, config.num_seeds)
-    on_note(str(memory))
-    shared = learner.devices if jax.default_backend() == "cpu" else 1
-    check_memory(memory, available_bytes(), shared)
-    keys = [jax.random.key(config.seed + i) for i in range(config.num_seeds)]
-    runner = learner if len(keys) == 1 else SeedLearner(learner, len(keys))
-    state = runner.init(keys[0] if len(keys) == 1 else jnp.stack(keys))
-    meta = identity(config, env, library, teachers)
+    prepared = prepare(config, on_note)
+    library, env, state = prepared.library, prepared.env, prepared.state
+    meta = identity(config, env, library, prepared.teachers)
     if resume is None:
         if initial is not None:
-            state = _changed(state, initial, len(keys))
+            state = _changed(state, initial, config.num_seeds)
         folder = _created(out, config)
     else:
         folder = resume
@@ -138,7 +118,7 @@ def train(
         return late or should_stop()
 
     recorder: Recorder | SeedRecorder | HostRecorder
-    if len(keys) > 1:
+    if config.num_seeds > 1:
         recorder = SeedRecorder(folder, config, env, judge, meta, success)
     elif several():
         writer = None
@@ -154,7 +134,7 @@ def train(
             recorder.go_on(state)
         if not recorder.reached:
             state = run_learner(
-                runner,
+                prepared.runner,
                 state,
                 iterations=iterations,
                 # Clocks of several hosts differ: there, that of the first decides.
@@ -169,8 +149,8 @@ def train(
     if is_first():
         _report(folder, config, outcomes, env.sampler.config.bin_s)
     evaluations = tuple(outcome.evaluation for outcome in outcomes)
-    best = max(range(len(keys)), key=lambda i: rank(evaluations[i].mean))
-    last = one(state, best) if len(keys) > 1 else state
+    best = max(range(len(evaluations)), key=lambda i: rank(evaluations[i].mean))
+    last = one(state, best) if config.num_seeds > 1 else state
     return TrainResult(
         folder=folder,
         policy=policy_of(last, config.ppo),

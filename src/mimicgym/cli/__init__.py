@@ -17,6 +17,8 @@ COMMANDS = {
     "task": "show a task: its observations, rewards, failures and randomisation",
     "runs": "list runs, and compare two of them array by array",
     "bench": "measure the speed of the environment and of the bare engine",
+    "tune": "find the environments, minibatches and threads that train fastest here",
+    "warmup": "compile what a training will need, so that it starts at once",
 }
 
 

@@ -104,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
         resume, config = None, run_config(args)
     else:
         resume = RunFolder.open(args.resume)
-        config = _resumed_config(argv, args, resume)
+        config = resumed_config(argv, args, resume)
     stop = StopOnInterrupt()
     curve: list[float] = []
     with stop, _progress_bar(console) as bar:
@@ -200,8 +200,13 @@ def main(argv: Sequence[str]) -> int:
     return 130 if stop() else 0
 
 
-def parse(argv: Sequence[str]) -> TrainArgs:
-    """Arguments, with the preset's values as defaults of env and ppo."""
+def parse(
+    argv: Sequence[str], command: str = "train", description: str | None = __doc__
+) -> TrainArgs:
+    """Arguments, with the preset's values as defaults of env and ppo.
+
+    command, description: what help says, of commands that take the same arguments.
+    """
     default = TrainArgs()
     preset = preset_in(argv) or default.preset
     task = get_task(preset)
@@ -212,8 +217,8 @@ def parse(argv: Sequence[str]) -> TrainArgs:
         TrainArgs,
         args=list(argv),
         default=default,
-        prog="mimicgym train",
-        description=__doc__,
+        prog=f"mimicgym {command}",
+        description=description,
     )
 
 
@@ -249,7 +254,7 @@ def run_config(args: TrainArgs) -> RunConfig:
     )
 
 
-def _resumed_config(
+def resumed_config(
     argv: Sequence[str], args: TrainArgs, folder: RunFolder
 ) -> RunConfig:
     """The run's own settings; others than how long to go on are refused."""

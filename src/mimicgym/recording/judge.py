@@ -28,11 +28,20 @@ class Judge:
 
     def __call__(self, state: LearnerState) -> Evaluation:
         """Scores of the state's policy."""
+        return self._made()(self._policy(state))
+
+    def compile(self, state: LearnerState) -> None:
+        """Compile for such states without judging one, see `Evaluator.compile`."""
+        self._made().compile(self._policy(state))
+
+    def _made(self) -> Evaluator:
         if self._evaluator is None:
             config = evaluation_config(self._config)
             self._evaluator = Evaluator(make_env(config, self._library))
-        policy: Any = jax.device_get(policy_of(state, self._ppo))
-        return self._evaluator(policy)
+        return self._evaluator
+
+    def _policy(self, state: LearnerState) -> Any:
+        return jax.device_get(policy_of(state, self._ppo))
 
 
 def rank(mean: dict[str, float]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ completion and error are mimicgym's evaluation of both policies without noise.
 """
 
 import argparse
+import itertools
 import json
 import platform
 import tempfile
@@ -36,7 +37,7 @@ from mimicgym.envs.make import env_config, make_env
 from mimicgym.evaluation import evaluate, evaluation_config
 from mimicgym.ppo.config import PPOConfig, ppo_preset
 from mimicgym.run import run_config
-from mimicgym.training import train
+from mimicgym.training import Progress, train
 
 CLIP = "wave"
 PRESET = "quick"
@@ -52,6 +53,7 @@ class Outcome:
       wall_s: of learning.
       compile_s: of compiling before it; environments compile for both.
       episode_return: mean over the last episodes of the training.
+      returns: the same of each `LAST_STEPS` steps of it, from its start.
     """
 
     learner: str
@@ -62,6 +64,27 @@ class Outcome:
     episode_return: float
     completion: float
     mpkpe_mm: float
+    returns: tuple[float, ...]
+
+    def seconds_to(self, episode_return: float) -> float | None:
+        """How long learning took until the return was this, at an even pace; None if
+        it never was."""
+        for i, reached in enumerate(self.returns):
+            if reached >= episode_return:
+                return self.wall_s * min((i + 1) * LAST_STEPS / self.steps, 1.0)
+        return None
+
+
+def windows(ended: list[tuple[int, float, float]], steps: int) -> tuple[float, ...]:
+    """Mean returns of each `LAST_STEPS` steps, the last ones whole. `ended` holds
+    (steps, number of episodes, sum of their returns)."""
+    edges = range(steps % LAST_STEPS, steps + 1, LAST_STEPS)
+    found = []
+    for low, high in itertools.pairwise(edges):
+        inside = [(n, total) for at, n, total in ended if low < at <= high]
+        count = sum(n for n, _ in inside)
+        found.append(sum(total for _, total in inside) / max(count, 1))
+    return tuple(found)
 
 
 def ours(steps: int, seed: int, num_envs: int) -> Outcome:
@@ -76,10 +99,7 @@ def ours(steps: int, seed: int, num_envs: int) -> Outcome:
             iterations=iterations,
             on_iteration=lines.append,
         )
-    last = [p for p in lines if p.env_steps > lines[-1].env_steps - LAST_STEPS]
-    counts = np.array([p.metrics["episode/count"] for p in last], float)
-    # An iteration in which no episode ended has no return.
-    returns = np.array([p.metrics["episode/return"] or 0.0 for p in last])
+    returns = windows([_episodes(p) for p in lines], lines[-1].env_steps)
     score = result.evaluation.mean
     # The first iteration's time is in compile_s, so that of another stands for it.
     wall_s = lines[-1].seconds * iterations / (iterations - 1)
@@ -89,10 +109,18 @@ def ours(steps: int, seed: int, num_envs: int) -> Outcome:
         steps=lines[-1].env_steps,
         wall_s=wall_s,
         compile_s=lines[-1].compile_s,
-        episode_return=float((counts * returns).sum() / counts.sum()),
+        episode_return=returns[-1],
         completion=score["completion"],
         mpkpe_mm=score["mpkpe_mm"],
+        returns=returns,
     )
+
+
+def _episodes(progress: Progress) -> tuple[int, float, float]:
+    count = float(progress.metrics["episode/count"])
+    # An iteration in which no episode ended has no return.
+    mean = float(progress.metrics["episode/return"] or 0.0)
+    return progress.env_steps, count, count * mean
 
 
 def theirs(steps: int, seed: int, num_envs: int, learning_rate: float) -> Outcome:
@@ -124,7 +152,7 @@ def theirs(steps: int, seed: int, num_envs: int, learning_rate: float) -> Outcom
     began = time.perf_counter()
     model.learn(steps, log_interval=20)
     wall_s = time.perf_counter() - began
-    late = [e.total for e in env.ended if e.steps > env.steps - LAST_STEPS]
+    returns = windows([(e.steps, 1, e.total) for e in env.ended], env.steps)
     config = evaluation_config(env_config(PRESET, motion=CLIP))
     score = evaluate(make_env(config), policy_of(model, normalized)).mean
     env.close()
@@ -134,9 +162,10 @@ def theirs(steps: int, seed: int, num_envs: int, learning_rate: float) -> Outcom
         steps=model.num_timesteps,
         wall_s=wall_s,
         compile_s=compile_s,
-        episode_return=float(np.mean(late)),
+        episode_return=returns[-1],
         completion=score["completion"],
         mpkpe_mm=score["mpkpe_mm"],
+        returns=returns,
     )
 
 
@@ -300,6 +329,11 @@ def main() -> None:
 
 def _write(args: argparse.Namespace, outcomes: list[Outcome]) -> None:
     packages = ("mimicgym", "stable-baselines3", "torch", "jax", "gymnasium")
+
+    def of(name: str) -> list[Outcome]:
+        return [outcome for outcome in outcomes if outcome.learner == name]
+
+    level = min((o.episode_return for o in of("stable-baselines3")), default=None)
     report = {
         "clip": CLIP,
         "preset": PRESET,
@@ -309,6 +343,11 @@ def _write(args: argparse.Namespace, outcomes: list[Outcome]) -> None:
         "machine": platform.processor() or platform.machine(),
         "torch_threads": torch.get_num_threads(),
         "versions": {name: metadata.version(name) for name in packages},
+        # How long each took to the lowest return that Stable-Baselines3 ended with.
+        "return_to_reach": level,
+        "seconds_to_reach": None
+        if level is None
+        else [(o.learner, o.seed, o.seconds_to(level)) for o in outcomes],
         "outcomes": [asdict(outcome) for outcome in outcomes],
     }
     args.out.write_text(json.dumps(report, indent=2) + "\n")

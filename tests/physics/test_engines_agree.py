@@ -1,6 +1,7 @@
 """One control step from the same state: MJX against the C engine, and both against
 the torque formula."""
 
+import sys
 from dataclasses import fields
 
 import jax
@@ -115,6 +116,12 @@ def test_robot_and_physics_show_the_same_state(result):
 def test_unknown_engine(model):
     with pytest.raises(UserError, match=r"engine 'bullet'.*auto, mjx, native, warp"):
         make_engine("bullet", model)
+
+
+def test_warp_that_is_not_installed(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "warp", None)
+    with pytest.raises(UserError, match=r"pip install 'mimicgym\[warp\]'"):
+        make_engine("warp", model)
 
 
 @pytest.mark.parametrize("name", ["native", "mjx"])

@@ -14,13 +14,20 @@ from mimicgym.physics import PhysicsState, RobotState, make_engine
 from mimicgym.physics.buffers import Buffers, buffers_of, warn_of_overflow
 from mimicgym.robot import build_model, get_robot
 from tests.physics.changed import GROUPS, drawn, nominal
-from tests.physics.conftest import DECIMATION, Compiled
+from tests.physics.conftest import DECIMATION, Compiled, make_case
 from tests.terrain.test_contact import drop, plain, played
 
 pytest.importorskip("warp")
 from mimicgym.physics.warp import WarpEngine
 
-TOLERANCE = {"pos": 1e-5, "quat": 1e-5, "vel": 2e-3, "torque": 5e-3, "force": 0.05}
+TOLERANCE = {
+    "pos": 1e-5,
+    "quat": 1e-5,
+    "vel": 2e-3,
+    "torque": 5e-3,
+    "force": 0.05,
+    "self_contact": 0.05,
+}
 NAMES = ("nominal", *GROUPS, "wrench", "targets", "all")
 
 
@@ -64,6 +71,24 @@ def test_one_control_step(native_step, warp_step, case):
         warp_step[0].warmstart / scale, native_step[0].warmstart / scale, atol=1e-3
     )
     assert np.all(warp_step[1].contact_force_w[case.free] == 0)
+
+
+@pytest.mark.slow
+def test_all_joints_and_self_contacts():
+    """With 35 degrees of freedom MJX-Warp keeps constraints in sparse matrices."""
+    model = build_model(get_robot("g1_29dof"), collisions="full", visuals=False)
+    case = make_case(model)
+    # Hands and forearms in each other and in the body.
+    shoulders = model.robot.joint_index(
+        "left_shoulder_roll_joint", "right_shoulder_roll_joint"
+    )
+    case.qpos[:, 7 + shoulders] = case.ctrl[:, shoulders] = [-1.2, 1.2]
+    native, warp = (
+        Compiled(make_engine(name, model)).step(case.physics, case.ctrl)
+        for name in ("native", "warp")
+    )
+    assert (native[1].self_contact_n > 1).any(axis=1).sum() > 4
+    agree(warp[1], native[1], {name: 10 * x for name, x in TOLERANCE.items()})
 
 
 def test_ten_control_steps(native, warp, case):

@@ -19,6 +19,7 @@ from tests.terrain.test_contact import drop, plain, played
 
 pytest.importorskip("warp")
 from mimicgym.physics.warp import WarpEngine
+from mimicgym.physics.warp_model import make_data, widened
 
 TOLERANCE = {
     "pos": 1e-5,
@@ -201,6 +202,15 @@ def test_buffers_hold_all_that_can_touch(collisions, ground):
     assert found.contacts == each * floor + own
     assert found.rows == 4 * each * floor + own + joints + model.mj.nv
     assert found.convex == (floor if ground == "field" else 0)
+
+
+def test_space_for_a_batch_is_what_mjx_makes(warp):
+    mj, buffers = warp.engine._mj, warp.engine.buffers
+    wide = widened(make_data(mj, buffers), buffers, 5)
+    more = replace(buffers, contacts=5 * buffers.contacts, convex=5 * buffers.convex)
+    made = make_data(mj, more)
+    assert jax.tree.structure(wide) == jax.tree.structure(made)
+    jax.tree.map(np.testing.assert_array_equal, wide, made)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class Scratch:
         rows = np.arange(self.size) if ids is None else ids
         if rows.size < self.size:
             # They have no meaning, but are not left to chance.
-            out[np.setdiff1d(np.arange(self.size), ids)] = 0.0
+            out[np.setdiff1d(np.arange(self.size), rows)] = 0.0
         if not rows.size:
             return
         good = rows[self._finite[rows]]

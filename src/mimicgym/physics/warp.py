@@ -6,8 +6,6 @@ know. `Engine`'s functions are of one environment: what they do is therefore a f
 of rows, which under `jax.vmap`, nested or not, becomes the same function of more rows.
 """
 
-import copy
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -18,15 +16,23 @@ import numpy as np
 from mujoco import mjx
 
 from mimicgym.errors import UserError
-from mimicgym.physics.buffers import Buffers, buffers_of, most_contacts
+from mimicgym.physics.buffers import Buffers, buffers_of
 from mimicgym.physics.fields import (
     NO_FIELDS,
     Fields,
     check_operands,
     wrench_body_id,
 )
+from mimicgym.physics.rows import of_one_row
 from mimicgym.physics.scratch import summing
 from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
+from mimicgym.physics.warp_model import (
+    check_installed,
+    make_data,
+    put_model,
+    supported,
+    widened,
+)
 from mimicgym.robot import RobotModel
 
 # The bits of `Data`'s overflow that say that a buffer was too small (OverflowType of
@@ -77,13 +83,13 @@ class WarpEngine:
         self.wrench_body = wrench_body
         self.buffers = buffers or buffers_of(model.mj)
         self._wrench_body = wrench_body_id(model.mj, wrench_body)
-        self._mj = _supported(summing(model))
-        self._mjx = _put_model(self._mj)
-        self._row = _make_data(self._mj, self.buffers)
+        self._mj = supported(summing(model))
+        self._mjx = put_model(self._mj)
+        self._row = make_data(self._mj, self.buffers)
         self._keys = model.key_body_ids
         self._carriers = _carriers(self._mj)[self._keys]
-        self._forward_row = _of_one_row(self._forward_rows)
-        self._step_row = _of_one_row(self._step_rows)
+        self._forward_row = of_one_row(self._forward_rows)
+        self._step_row = of_one_row(self._step_rows)
 
     @property
     def row_bytes(self) -> int:
@@ -237,20 +243,7 @@ class WarpEngine:
     def _empty(self, count: int) -> mjx.Data:
         """Space for a batch of so many rows: what `mjx.make_data` makes, without a
         constant of that size in the program."""
-        return _widened(self._row, self.buffers, count)
-
-
-def check_installed() -> None:
-    """`UserError` where MJX has no Warp."""
-    try:
-        import warp
-    except ImportError as error:
-        raise UserError(
-            "engine 'warp' needs warp-lang: pip install 'mimicgym[warp]'"
-        ) from error
-    # Not a line for each of a hundred kernels, unless somebody asked for more.
-    if warp.config.log_level == warp.LOG_INFO:
-        warp.config.log_level = warp.LOG_WARNING
+        return widened(self._row, self.buffers, count)
 
 
 def _operands(
@@ -263,32 +256,6 @@ def _operands(
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), found)
 
 
-def _of_one_row(function: Callable[[_Operands], Any]) -> Callable[[_Operands], Any]:
-    """From a function of n rows, n being the first axis of all it takes and gives, one
-    of a single row. `jax.vmap` of it calls the former with all rows at once."""
-
-    @jax.custom_batching.custom_vmap
-    def rows(operands: _Operands) -> Any:
-        return function(operands)
-
-    @rows.def_vmap
-    def _(axis_size: int, batched: tuple[_Operands], operands: _Operands):
-        def flat(x: jax.Array, is_batched: bool) -> jax.Array:
-            if not is_batched:
-                x = jnp.broadcast_to(x, (axis_size, *x.shape))
-            return x.reshape(-1, *x.shape[2:])
-
-        result = rows(jax.tree.map(flat, operands, batched[0]))
-        shaped = jax.tree.map(lambda x: x.reshape(axis_size, -1, *x.shape[1:]), result)
-        return shaped, jax.tree.map(lambda _: True, shaped)
-
-    def one(operands: _Operands) -> Any:
-        result = rows(jax.tree.map(lambda x: x[None], operands))
-        return jax.tree.map(lambda x: x[0], result)
-
-    return one
-
-
 def _carriers(mj: mujoco.MjModel) -> np.ndarray:
     """(bodies, nv) 1 where a degree of freedom moves a body, else 0."""
     found = np.zeros((mj.nbody, mj.nv), np.float32)
@@ -297,52 +264,3 @@ def _carriers(mj: mujoco.MjModel) -> np.ndarray:
         first = mj.body_dofadr[body]
         found[body, first : first + mj.body_dofnum[body]] = 1
     return found
-
-
-def _supported(mj: mujoco.MjModel) -> mujoco.MjModel:
-    """The model without a flag that MJX-Warp does not know and does not need: it never
-    resets a state by itself."""
-    mj = copy.copy(mj)
-    mj.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-    return mj
-
-
-def _put_model(mj: mujoco.MjModel) -> mjx.Model:
-    try:
-        model = mjx.put_model(mj, impl="warp")
-    except (NotImplementedError, ValueError) as error:
-        raise UserError(f"engine 'warp' can not have this model: {error}") from error
-    matches = max((most_contacts(mj, pair) for pair in range(mj.npair)), default=1)
-    changes: dict[str, Any] = {
-        # Kernels would print at every step and not stop; what matters is counted.
-        "opt._impl.warn_overflow": 0,
-        # Contacts of a pair, for its sensor.
-        "opt._impl.contact_sensor_maxmatch": matches,
-    }
-    return cast(mjx.Model, model.tree_replace(changes))
-
-
-def _make_data(mj: mujoco.MjModel, buffers: Buffers) -> mjx.Data:
-    return mjx.make_data(
-        mj,
-        impl="warp",
-        naconmax=buffers.contacts,
-        naccdmax=buffers.convex,
-        njmax=buffers.rows,
-    )
-
-
-def _widened(row: mjx.Data, buffers: Buffers, count: int) -> mjx.Data:
-    """`row`, with contacts for so many environments. Those of one are all alike."""
-    found = cast(Any, row._impl)
-    contacts = buffers.contacts * count
-    changes: dict[str, Any] = {
-        "_impl.naconmax": contacts,
-        "_impl.naccdmax": buffers.convex * count,
-    }
-    for name in type(found).__annotations__:
-        value = getattr(found, name)
-        if name.startswith("contact__") and value.shape[0]:
-            wide = jnp.broadcast_to(value[:1], (contacts, *value.shape[1:]))
-            changes[f"_impl.{name}"] = wide
-    return cast(mjx.Data, row.tree_replace(changes))

@@ -119,6 +119,8 @@ def main() -> int:
         for name, units in chosen.items():
             print("\n".join(f"{name}/{unit}" for unit in units))
         return 0
+    # Stopped from outside, it takes its unit along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     bad = 0
     for name, units in chosen.items():
         deadline = time.monotonic() + 60 * _minutes(args.minutes, name)

@@ -118,6 +118,7 @@ def _differences(expected: list[Any], found: list[Any]) -> dict[str, Any]:
                 "largest": float(gap.max()),
                 "p99": float(np.quantile(gap, 0.99)),
                 "median": float(np.median(gap)),
+                "share_above_1e-3": float((gap > 1e-3).mean()),
                 "scale": float(np.abs(a).max()),
                 "finite": bool(np.isfinite(b).all()),
             }

@@ -9,7 +9,7 @@ the environment goes on here.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -75,43 +75,20 @@ class NativeLoop:
         return run
 
 
-class MjxLoop:
-    """`mjx.step` in one program, the same for both ways."""
+class ProgramLoop:
+    """Steps as one program, the same for both ways.
 
-    def __init__(self, engine: Engine, num_envs: int):
-        from mujoco import mjx
+    steps: of (qpos, qvel, ctrl) as `moving` has them, gives qpos (N, 7+J) afterwards.
+    """
 
-        del num_envs
-        model = mjx.put_model(engine.model.mj, impl="jax")
-        decimation = engine.decimation
-
-        @jax.jit
-        def steps(qpos: jax.Array, qvel: jax.Array, ctrl: jax.Array) -> jax.Array:
-            def start(qpos: jax.Array, qvel: jax.Array) -> mjx.Data:
-                return mjx.make_data(model).replace(qpos=qpos, qvel=qvel)
-
-            def physics_step(data: mjx.Data, ctrl: jax.Array):
-                stepped = jax.vmap(lambda d, c: mjx.step(model, d.replace(ctrl=c)))
-                return stepped(data, ctrl), None
-
-            def control_step(data: mjx.Data, ctrl: jax.Array):
-                if ctrl.ndim == 3:
-                    held = jnp.moveaxis(ctrl, 1, 0)
-                else:
-                    held = jnp.broadcast_to(ctrl, (decimation, *ctrl.shape))
-                return jax.lax.scan(physics_step, data, held)
-
-            data = jax.vmap(start)(qpos, qvel)
-            return jax.lax.scan(control_step, data, ctrl)[0].qpos
-
-        self._steps = steps
+    def __init__(self, steps: Callable[..., jax.Array]):
+        self._steps = jax.jit(steps)
 
     def standing(self, qpos: np.ndarray, steps: int) -> Run:
         joints = qpos[:, 7:]
         velocity = np.zeros((len(qpos), 6 + joints.shape[1]), np.float32)
-        return self.moving(
-            qpos, velocity, np.broadcast_to(joints, (steps, *joints.shape))
-        )
+        held = np.broadcast_to(joints, (steps, *joints.shape))
+        return self.moving(qpos, velocity, held)
 
     def moving(self, qpos: np.ndarray, qvel: np.ndarray, ctrl: np.ndarray) -> Run:
         given = [jnp.asarray(x, jnp.float32) for x in (qpos, qvel, ctrl)]
@@ -122,8 +99,44 @@ class MjxLoop:
         return run
 
 
+def mjx_loop(engine: Engine, num_envs: int) -> BareLoop:
+    """`mjx.step` of MJX-JAX."""
+    from mujoco import mjx
+
+    del num_envs
+    model = mjx.put_model(engine.model.mj, impl="jax")
+    decimation = engine.decimation
+
+    def steps(qpos: jax.Array, qvel: jax.Array, ctrl: jax.Array) -> jax.Array:
+        def start(qpos: jax.Array, qvel: jax.Array) -> mjx.Data:
+            return mjx.make_data(model).replace(qpos=qpos, qvel=qvel)
+
+        def physics_step(data: mjx.Data, ctrl: jax.Array):
+            stepped = jax.vmap(lambda d, c: mjx.step(model, d.replace(ctrl=c)))
+            return stepped(data, ctrl), None
+
+        def control_step(data: mjx.Data, ctrl: jax.Array):
+            if ctrl.ndim == 3:
+                held = jnp.moveaxis(ctrl, 1, 0)
+            else:
+                held = jnp.broadcast_to(ctrl, (decimation, *ctrl.shape))
+            return jax.lax.scan(physics_step, data, held)
+
+        data = jax.vmap(start)(qpos, qvel)
+        return jax.lax.scan(control_step, data, ctrl)[0].qpos
+
+    return ProgramLoop(steps)
+
+
+def warp_loop(engine: Any, num_envs: int) -> BareLoop:
+    """`mjx.step` of MJX-Warp, with the buffers of the environment's engine."""
+    del num_envs
+    return ProgramLoop(engine.bare_steps)
+
+
 BARE_LOOPS: dict[str, Callable[[Engine, int], BareLoop]] = {
     "native": NativeLoop,
-    "mjx": MjxLoop,
+    "mjx": mjx_loop,
+    "warp": warp_loop,
 }
 """By the engine's name: made of the environment's engine and the number of rows."""

@@ -3,6 +3,7 @@
 mimicgym bench --engine native --num-envs 512
 mimicgym bench --num-envs 64 512 4096 --preset default quick --ppo --chart bench.png
 mimicgym bench --motion wave --num-clips 1 10 100 500 --json clips.json
+mimicgym bench --num-envs 512 --check earlier.json
 
 Several values make a suite: each combination is measured in a process of its own.
 """
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from mimicgym.bench.case import Case, run_case, with_clips
 from mimicgym.bench.chart import AXES, plot_suite
+from mimicgym.bench.check import TOLERANCE, fallen, read_rows
 from mimicgym.bench.suite import Row, report_of, run_suite, surroundings
 from mimicgym.cli.arguments import values_in
 from mimicgym.cli.show import make_console
@@ -60,6 +62,11 @@ class BenchArgs:
     """Also write the results to this file."""
     chart: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Also draw them, as a PNG."""
+    check: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Compare ratios with those of an earlier --json FILE; status 1 if one has fallen
+    by more than --tolerance."""
+    tolerance: float = TOLERANCE
+    """Share of an earlier ratio by which one may fall short, for --check."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,6 +74,7 @@ def main(argv: Sequence[str]) -> int:
     parsed = {name: _parse(argv, name) for name in presets}
     args = next(iter(parsed.values()))
     cases = [case for name in parsed for case in _cases(name, parsed[name])]
+    earlier = None if args.check is None else read_rows(args.check)
     console = make_console()
     if len(cases) == 1:
         rows = [run_case(cases[0])]
@@ -81,7 +89,10 @@ def main(argv: Sequence[str]) -> int:
     good = [row for row in rows if "error" not in row]
     if args.chart and good:
         plot_suite(good, args.chart, good[0]["device"])
-    return 0 if len(good) == len(rows) else 1
+    slower = [] if earlier is None else fallen(rows, earlier, args.tolerance)
+    for line in slower:
+        console.print(line)
+    return 0 if len(good) == len(rows) and not slower else 1
 
 
 def _parse(argv: Sequence[str], preset: str) -> BenchArgs:

@@ -275,7 +275,7 @@ class BatchedEnv:
     def _rows(self, function: Callable[..., State], *rows: Any) -> State:
         """`function` of each row of its arguments, `EnvConfig.chunk` rows at once."""
         chunk = self.env.config.chunk
-        if not 0 < chunk < rows[0].shape[0]:
+        if not 0 < chunk < jax.tree.leaves(rows)[0].shape[0]:
             return jax.vmap(function)(*rows)
         return jax.lax.map(lambda row: function(*row), rows, batch_size=chunk)
 

@@ -194,6 +194,7 @@ class TrackingVectorEnvironment(VectorEnv[Any, np.ndarray, np.ndarray], EzPickle
     def _infos(self, batch: BatchState) -> dict[str, Any]:
         """Step infos of rows that stepped, reset infos of rows that were reset, and in
         mode SameStep final_obs and final_info of those."""
+        assert batch.final is not None
         started, ended, rows = jax.device_get(
             (
                 infos.reset_info(batch.state),

@@ -160,7 +160,7 @@ def test_devices_that_share_memory_need_it_together():
 
 
 def test_a_training_is_refused_before_it_compiles(tmp_path, monkeypatch):
-    monkeypatch.setattr("mimicgym.training.available_bytes", lambda: 10 * MB)
+    monkeypatch.setattr("mimicgym.preparation.available_bytes", lambda: 10 * MB)
     notes = []
     with pytest.raises(UserError, match=r"needs about .* 10 MB are available"):
         train(

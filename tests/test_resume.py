@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mimicgym import training
+from mimicgym import preparation
 from mimicgym.cli import eval as eval_command
 from mimicgym.envs.make import library_of, make_env
 from mimicgym.errors import UserError
@@ -93,8 +93,8 @@ class Compiled:
 def compiled():
     with pytest.MonkeyPatch.context() as patch:
         found = Compiled()
-        patch.setattr(training, "make_env", found.env)
-        patch.setattr(training, "Learner", found.learner)
+        patch.setattr(preparation, "make_env", found.env)
+        patch.setattr(preparation, "Learner", found.learner)
         patch.setattr(judging, "make_env", found.env)
         patch.setattr(judging, "Evaluator", found.evaluator)
         yield found

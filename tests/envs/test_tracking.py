@@ -579,7 +579,7 @@ def check_row_1_broke(found, expected):
         ({"motion.clips": []}, r"motion\.clips is empty"),
         ({"motion.clips": ["wav"]}, r"wav.*wave"),
         ({"robot": "g1"}, r"robot 'g1'.*g1_23dof, g1_29dof"),
-        ({"engine": "warp"}, r"engine 'warp'.*auto, mjx, native"),
+        ({"engine": "wrap"}, r"engine .wrap.*auto, mjx, native, warp"),
         ({"termination.contact": ["nose"]}, r"'nose'"),
         ({"observation.actor": ["speed"]}, r"observation term 'speed'"),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 from mimicgym.bench.chart import AXES
 from mimicgym.errors import UserError
 
-TOLERANCE = 0.35
+TOLERANCE = 0.4
 """Share of the earlier ratio by which one may fall short."""
 RATIOS = ("ratio", "ratio_same_motion")
 

@@ -172,12 +172,14 @@ def _engine_bytes(env: TrackingEnv) -> int:
 
 
 def _native_bytes(model: RobotModel) -> int:
-    """A row of `mujoco.batch.Batch`: its state and the fields that are read, in double
-    precision, and the row that is handed over, twice."""
+    """A row of two `mujoco.batch.Batch`, one of which only looks at motion: their states
+    and the fields that are read, in double precision, and the row that is handed over,
+    twice."""
     state = mujoco.mj_stateSize(model.mj, mujoco.mjtState.mjSTATE_INTEGRATION)
     # xpos, xquat, cvel and subtree_com of each body.
-    seen = 16 * model.mj.nbody + model.mj.nsensordata + model.mj.nu
-    return 8 * (state + seen) + 2 * 4 * row_size(model)
+    motion = 16 * model.mj.nbody
+    seen = model.mj.nsensordata + model.mj.nu
+    return 8 * (2 * (state + motion) + seen) + 2 * 4 * row_size(model)
 
 
 def _mb(size: int) -> str:

@@ -172,8 +172,8 @@ def _engine_bytes(env: TrackingEnv) -> int:
 
 
 def _native_bytes(model: RobotModel) -> int:
-    """A row of two `mujoco.batch.Batch`, one of which only looks at motion: their states
-    and the fields that are read, in double precision, and the row that is handed over,
+    """A row of two `mujoco.batch.Batch`, one of which only looks at motion: states and
+    the fields that are read, in double precision, and the row that is handed over,
     twice."""
     state = mujoco.mj_stateSize(model.mj, mujoco.mjtState.mjSTATE_INTEGRATION)
     # xpos, xquat, cvel and subtree_com of each body.

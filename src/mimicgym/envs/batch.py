@@ -57,7 +57,7 @@ class BatchedEnv:
       axis: name of the mapped axis over which all rows are spread, where this holds a
         part of them (see `shard`); what episodes teach is then learnt from all.
       keep_final: whether to keep `BatchState.final`, all of it a second time. Without,
-        it is None and steps are faster.
+        it is None, and its memory is saved.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """How long a clip takes to be learnt: minutes until an evaluation says so.
 
-python benchmarks/quality.py --clips wave kimodo_walk.npz --seeds 0 1 2 --out quality.json
+python benchmarks/quality.py --clips wave walk.npz --seeds 0 1 2 --out quality.json
 
 A training by `mimicgym train` is evaluated every few iterations, and is stopped by the
 first evaluation in which the clip is completed and its bodies are near enough. Time is

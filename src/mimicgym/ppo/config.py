@@ -207,11 +207,15 @@ PPO_PRESETS = {
     "quick": LearnerPreset(
         replace(
             PPOConfig(),
+            # Short iterations and a wide trust region: what limits learning here is how
+            # far a policy may move in one, not how well its direction is known.
+            num_steps=12,
             epochs=3,
+            clip=0.3,
             init_std=0.5,
             hidden=(256, 128, 128),
-            kl_low=0.015,
-            kl_high=0.06,
+            kl_low=0.03,
+            kl_high=0.12,
             gamma=0.97,
         ),
         num_envs=512,

@@ -101,14 +101,15 @@ def test_parts_grow_with_what_they_are_made_of(env):
         assert twice[name] == pytest.approx(2 * base[name], rel=0.01)
     for name in ("motions", "networks", "compiling"):
         assert twice[name] == base[name]
-    assert parts(num_steps=48)["rollout"] == 2 * base["rollout"]
+    steps = ppo_preset("quick").ppo.num_steps
+    assert parts(num_steps=2 * steps)["rollout"] == 2 * base["rollout"]
     assert parts(minibatches=8)["minibatch"] == base["minibatch"] // 2
     chunked = parts(env_changes={"chunk": 16})
     assert 0 < chunked["physics"] < base["physics"]
     mirrored = parts(mirror_data=True)
     assert mirrored["minibatch"] == 2 * base["minibatch"]
     symmetric = parts(symmetry_coef=0.1)["minibatch"] - base["minibatch"]
-    assert symmetric == 64 * 24 // 4 * sum(ppo_preset("quick").ppo.hidden) * 6
+    assert symmetric == 64 * steps // 4 * sum(ppo_preset("quick").ppo.hidden) * 6
 
 
 def test_mjx_needs_its_data_of_each_environment(env):

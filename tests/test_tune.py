@@ -13,7 +13,9 @@ from mimicgym.run import run_config
 from mimicgym.tuning import Attempt, Candidate, best, candidates, sweep
 from mimicgym.tuning.file import stage_text
 
-CONFIG = run_config("quick", motion="wave")  # 512 x 24 samples in 4 minibatches
+# 512 x 12 samples in 4 minibatches.
+CONFIG = run_config("quick", motion="wave")
+STEPS = CONFIG.ppo.num_steps
 
 
 def test_the_preset_itself_comes_first_then_what_is_alike():
@@ -22,8 +24,8 @@ def test_the_preset_itself_comes_first_then_what_is_alike():
     alike = [c.alike for c in found]
     assert alike == sorted(alike, reverse=True) and not all(alike)
     for c in found:
-        assert c.batch == c.num_envs * 24 // c.minibatches
-        assert c.alike == (c.batch == 3072)
+        assert c.batch == c.num_envs * STEPS // c.minibatches
+        assert c.alike == (c.batch == 512 * STEPS // 4)
     assert {c.num_envs for c in found} == {128, 256, 512, 1024, 2048}
     assert {c.threads for c in found} == {4, 2}
     assert len(set(found)) == len(found)
@@ -31,7 +33,7 @@ def test_the_preset_itself_comes_first_then_what_is_alike():
 
 def test_values_that_are_given_are_all_that_is_tried():
     found = candidates(CONFIG, cores=4, num_envs=[64, 100], minibatches=[2, 7])
-    # 100 x 24 and 64 x 24 samples are no multiples of 7.
+    # 100 x 12 and 64 x 12 samples are no multiples of 7.
     assert {(c.num_envs, c.minibatches) for c in found} == {(64, 2), (100, 2)}
     assert not any(c.alike for c in found)
     assert {c.threads for c in candidates(CONFIG, cores=None)} == {None}

@@ -1,5 +1,7 @@
 """Robots and the models made of them, against the published tables."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -299,3 +301,32 @@ def test_bad_input_is_named_with_the_choices(build, named):
     assert "\n" not in message
     for part in named:
         assert part in message
+
+
+def test_a_robot_brings_its_own_gains_poses_and_collisions():
+    robot = replace(
+        get_robot("g1_29dof"),
+        name="other",
+        gain_sets={"soft": (("", 10.0, 1.0), ("knee", 30.0, 2.0))},
+        poses={"bent": (("knee_joint", 0.5), ("left_elbow_joint", 1.0))},
+        collisions={"heels": (("floor", "left_foot_0"), ("floor", "right_foot_0"))},
+    )
+    knees = [i for i, name in enumerate(robot.joint_names) if "knee" in name]
+    model = build_model(robot, collisions="heels", gains="soft")
+    assert model.mj.npair == 2
+    expected = np.full(29, 10.0)
+    expected[knees] = 30.0
+    np.testing.assert_array_equal(model.mj.actuator_gainprm[:, 0], expected)
+    pose = np.zeros(29)
+    pose[knees], pose[robot.joint_names.index("left_elbow_joint")] = 0.5, 1.0
+    np.testing.assert_array_equal(robot.pose_rad("bent"), pose)
+    for message, call in (
+        ("videomimic.*soft", lambda: robot.gains("videomimic")),
+        ("straight.*bent", lambda: robot.pose_rad("straight")),
+        ("feet.*heels", lambda: build_model(robot, collisions="feet", gains="soft")),
+    ):
+        with pytest.raises(UserError, match=message):
+            call()
+    stiff = replace(robot, gain_sets={"legs": (("knee", 1.0, 1.0),)})
+    with pytest.raises(UserError, match=r"left_hip_pitch_joint.*'knee'"):
+        stiff.gains("legs")

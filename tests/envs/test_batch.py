@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mimicgym.configs import override
-from mimicgym.envs.batch import BatchedEnv, next_keys, select_rows
+from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import make_env
+from mimicgym.envs.rows import next_keys, select_rows
 from mimicgym.errors import UserError
 from tests.envs.cases import PLAIN, jit, keys
 
@@ -156,7 +157,7 @@ def test_same_step(mode, single, start, unbroken):
 def test_rows_are_reset_a_few_at_a_time(env, mode, start, monkeypatch):
     """As if all had been reset at once, however many rows have ended."""
     whole = mode("same_step").step(start, actions(0))
-    monkeypatch.setattr("mimicgym.envs.batch._RESET_ROWS", 2)
+    monkeypatch.setattr("mimicgym.envs.rows._ROWS", 2)
     batched = BatchedEnv(env, ROWS, keep_final=False)
     reset = jit(batched.reset_where)
     for count in range(ROWS + 1):

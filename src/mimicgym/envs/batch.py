@@ -16,14 +16,12 @@ import numpy as np
 from flax import struct
 
 from mimicgym.envs.curriculum import Curriculum, CurriculumState
+from mimicgym.envs.rows import gathered, next_keys, renew, select_rows
 from mimicgym.envs.sampling import SamplerState
 from mimicgym.envs.tracking import State, TrackingEnv
 from mimicgym.errors import UserError, unknown_name
 
 AUTORESETS = ("same_step", "next_step", "disabled")
-# How many rows are reset at once: this part of all, but no fewer than so many.
-_RESET_SHARE = 16
-_RESET_ROWS = 16
 
 
 @struct.dataclass
@@ -203,7 +201,7 @@ class BatchedEnv:
         rows of all, so that they stay of one opinion."""
         rows = (final.clip, final.frame, stepped, done, final.terminated)
         if self.axis is not None:
-            rows = _gathered(rows, self.axis)
+            rows = gathered(rows, self.axis)
         clip, frame, stepped, done, terminated = rows
         return (
             self.env.sampler.update(
@@ -245,24 +243,8 @@ class BatchedEnv:
     ) -> State:
         """Reset the rows of the mask, a few at a time: in most steps few episodes end,
         and what a reset takes is only taken for those."""
-        count = self.num_envs
-        room = min(count, max(_RESET_ROWS, count // _RESET_SHARE))
-        if room == count:
-            fresh = self._rows(self._reset_row(sampler), keys, mask)
-            return select_rows(mask, fresh, state)
-
-        def some(carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
-            state, left = carry
-            (rows,) = jnp.nonzero(left, size=room, fill_value=count)
-            chosen = jnp.minimum(rows, count - 1)
-            wanted = rows < count
-            fresh = self._rows(self._reset_row(sampler), keys[chosen], wanted)
-            state = jax.tree.map(
-                lambda old, new: old.at[rows].set(new, mode="drop"), state, fresh
-            )
-            return state, left.at[rows].set(False, mode="drop")
-
-        return jax.lax.while_loop(lambda c: jnp.any(c[1]), some, (state, mask))[0]
+        row = self._reset_row(sampler)
+        return renew(lambda *some: self._rows(row, *some), state, mask, keys)
 
     def _reset_row(
         self, sampler: SamplerState
@@ -296,25 +278,3 @@ class BatchedEnv:
             sampler=self.env.sampler.init(),
             curriculum=self._curriculum.init(),
         )
-
-
-def _gathered(rows: tuple[jax.Array, ...], axis: str) -> tuple[jax.Array, ...]:
-    """Arrays (b,) of whole numbers and bools, with the rows of all devices (B,): as one
-    array, because each exchange takes its time however little it moves."""
-    packed = jnp.stack([x.astype(jnp.int32) for x in rows])
-    packed = jax.lax.all_gather(packed, axis, axis=1, tiled=True)
-    return tuple(x.astype(row.dtype) for x, row in zip(packed, rows, strict=True))
-
-
-def next_keys(keys: jax.Array) -> jax.Array:
-    """(B,) the key with which each row starts its next episode."""
-    return jax.vmap(lambda key: jax.random.split(key)[0])(keys)
-
-
-def select_rows(mask: jax.Array, new: Any, old: Any) -> Any:
-    """Leaves of `new` in the rows of mask (B,), of `old` elsewhere."""
-
-    def select(a: jax.Array, b: jax.Array) -> jax.Array:
-        return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - 1)), a, b)
-
-    return jax.tree.map(select, new, old)

@@ -13,14 +13,14 @@ from typing import Any
 
 import jax
 
-from mimicgym.envs import batch
+from mimicgym.envs import rows
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.make import make_env
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.motion.library import expand
 
-next_keys = jax.jit(batch.next_keys)
+next_keys = jax.jit(rows.next_keys)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,8 @@ def test_a_training_after_it_finds_its_programs(tmp_path):
     # Some copies of arrays may differ; none of them takes longer than this.
     assert sum(seconds for _, seconds in missed) < 0.5, missed
     hits = [name for name, _, from_cache in found if from_cache]
-    for part in ("pure_init", "pure_collect", "pure_improve", "_rollout"):
+    names = ("_new_networks", "_pure_start", "pure_collect", "pure_improve", "_rollout")
+    for part in names:
         assert any(part in name for name in hits), (part, hits)
 
 

@@ -7,7 +7,8 @@ and that program by other ways of compiling; the environment; acting; learning; 
 the command. `PYTHONFAULTHANDLER` shows the stack of one that dies by a signal.
 
 On two H200s with jaxlib 0.11.2 "sums" ran, and the program of `Learner.init` died while
-it was compiled.
+it was compiled. The networks, whose QR factorisation was suspected, have left that
+program since; "init-params" has them still.
 """
 
 import shutil
@@ -166,11 +167,12 @@ def _init(part: Part, what: str) -> None:
             reset = learner._local.reset
             done = _spread(lambda keys: reset(keys).obs["actor"], count, rows)(keys)
         elif what == "direct":
-            done = learner._begin(key, keys)
+            done = learner._begin(key, learner._networks(key), keys)
         else:
             options = {} if part.dry else {"xla_gpu_enable_command_buffer": ""}
-            lowered = learner._start.lower(key)
-            done = lowered.compile(None if what == "gspmd" else options)(key)
+            given = key, learner._networks(key)
+            lowered = learner._start.lower(*given)
+            done = lowered.compile(None if what == "gspmd" else options)(*given)
         jax.block_until_ready(done)
 
 

@@ -92,8 +92,9 @@ class Learner:
             mirrors=self._mirrors,
         )
         state, rollout = _state_places(env, self._local), _rollout_places()
-        self._begin = spread.compile(self._local_init, (SHARED, ROWS), state)
-        self._start = jax.jit(self.pure_init)
+        self._begin = spread.compile(self._local_init, (SHARED, SHARED, ROWS), state)
+        self._networks = jax.jit(self._new_networks)
+        self._start = jax.jit(self._pure_start)
         self.collect = spread.compile(
             self.pure_collect, (state,), (state, rollout, SHARED), donate=(0,)
         )
@@ -103,7 +104,9 @@ class Learner:
 
     def init(self, key: jax.Array) -> LearnerState:
         """The state before the first iteration."""
-        return self._start(key)
+        # Networks are made by a program of one device: they need a matrix factorisation
+        # (of their last layers), which has no business in one that is spread.
+        return self._start(key, self._networks(key))
 
     def iterate(self, state: LearnerState) -> tuple[LearnerState, dict[str, jax.Array]]:
         """Act, then improve. Returns the next state and () metrics; those that begin
@@ -118,16 +121,34 @@ class Learner:
         return max(self.collect._cache_size(), self.improve._cache_size())
 
     def pure_init(self, key: jax.Array) -> LearnerState:
-        key, env_key = jax.random.split(key)
-        return self._begin(key, jax.random.split(env_key, self.env.num_envs))
+        return self._pure_start(key, self._new_networks(key))
 
-    def _local_init(self, key: jax.Array, env_keys: jax.Array) -> LearnerState:
-        env, config = self._local, self.config
-        key, params_key = jax.random.split(key)
-        sizes = env.observation_sizes
-        params = network.init_params(
-            params_key, config, sizes, env.action_size, env.gated_sizes
+    def _new_networks(self, key: jax.Array) -> dict[str, Any]:
+        env = self.env
+        return network.init_params(
+            self._keys(key)[1],
+            self.config,
+            env.observation_sizes,
+            env.action_size,
+            env.gated_sizes,
         )
+
+    def _pure_start(self, key: jax.Array, params: dict[str, Any]) -> LearnerState:
+        key, _, env_key = self._keys(key)
+        keys = jax.random.split(env_key, self.env.num_envs)
+        return self._begin(key, params, keys)
+
+    def _keys(self, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Of the learner, of its networks and of its environments."""
+        key, env_key = jax.random.split(key)
+        key, params_key = jax.random.split(key)
+        return key, params_key, env_key
+
+    def _local_init(
+        self, key: jax.Array, params: dict[str, Any], env_keys: jax.Array
+    ) -> LearnerState:
+        env, config = self._local, self.config
+        sizes = env.observation_sizes
         return LearnerState(
             params=params,
             opt_state=self._update.optimizer.init(params),

@@ -1,7 +1,7 @@
 """An iteration of PPO: acting and improving, each a jitted function of one pytree."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,14 +14,13 @@ from mimicgym.ppo.devices import (
     AXIS,
     ROWS,
     SHARED,
-    STEPS,
     Spread,
-    divided,
     moments,
 )
 from mimicgym.ppo.gae import advantages
 from mimicgym.ppo.loss import Samples
 from mimicgym.ppo.normalize import RunningStats, init_stats, scale_value, update_stats
+from mimicgym.ppo.places import rollout_places, state_places
 from mimicgym.ppo.protocol import Environment
 from mimicgym.ppo.rollout import (
     Acting,
@@ -91,7 +90,7 @@ class Learner:
             axis=self._axis,
             mirrors=self._mirrors,
         )
-        state, rollout = _state_places(env, self._local), _rollout_places()
+        state, rollout = state_places(env, self._local), rollout_places()
         self._begin = spread.compile(self._local_init, (SHARED, SHARED, ROWS), state)
         self._networks = jax.jit(self._new_networks)
         self._start = jax.jit(self._pure_start)
@@ -278,27 +277,6 @@ class Learner:
         if self._mirrors is None or group not in ("actor", "critic"):
             return stats
         return symmetric(stats, self._mirrors[group])
-
-
-def _state_places(env: Environment, local: Environment) -> LearnerState:
-    """How a state lies on devices: each has a part of the environments and a copy of
-    everything else."""
-
-    def shapes(env: Environment) -> Any:
-        return jax.eval_shape(
-            lambda key: env.reset(jax.random.split(key, env.num_envs)),
-            jax.random.key(0),
-        )
-
-    places: dict[str, Any] = {field.name: SHARED for field in fields(LearnerState)}
-    places["held"] = ROWS
-    places["batch"] = ROWS if env is local else divided(shapes(env), shapes(local))
-    return LearnerState(**places)
-
-
-def _rollout_places() -> Rollout:
-    places = {field.name: STEPS for field in fields(Rollout)}
-    return Rollout(**places | {"held": ROWS})  # pyright: ignore[reportArgumentType]
 
 
 def _strong(tree: Any) -> Any:

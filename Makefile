@@ -4,8 +4,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 8
 OUT ?= runs/wave
-# Test files run in so many processes side by side.
-WORKERS ?= 2
 
 export MUJOCO_GL ?= egl
 
@@ -17,7 +15,7 @@ train: $(VENV)/.installed
 	$(BIN)/mimicgym eval $(OUT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest
 	MIMICGYM_EXAMPLE_MINUTES=0.1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=240 examples
 
 test-slow: $(VENV)/.dev

@@ -29,7 +29,7 @@ from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.presets import env_preset
 from mimicgym.errors import UserError, unknown_name
 from mimicgym.physics import ENGINES
-from mimicgym.robot import COLLISIONS, get_robot
+from mimicgym.robot import get_robot
 from mimicgym.tasks import get_task
 
 
@@ -113,15 +113,13 @@ def _cases(preset: str, args: BenchArgs) -> list[Case]:
     if args.learner is not None and not args.ppo:
         raise UserError(f"--learner {args.learner} is for --ppo, which was not given")
     ppo = get_task(args.learner or preset).preset.ppo if args.ppo else None
-    for name, given, choices in (
-        ("engine", args.engine, ENGINES),
-        ("collisions", args.collisions, COLLISIONS),
-    ):
-        for value in given:
-            if value not in choices:
-                raise unknown_name(name, value, choices)
-    for name in args.robot:
-        get_robot(name)
+    for engine in args.engine:
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
+    for name in args.robot or [config.robot]:
+        robot = get_robot(name)
+        for collisions in args.collisions:
+            robot.pairs(collisions)
     if not args.num_envs:
         raise UserError("--num-envs is empty; give one number or more")
     for count in args.num_envs:

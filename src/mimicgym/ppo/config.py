@@ -207,8 +207,8 @@ PPO_PRESETS = {
     "quick": LearnerPreset(
         replace(
             PPOConfig(),
-            # Short iterations and a wide trust region: what limits learning here is how
-            # far a policy may move in one, not how well its direction is known.
+            # Short iterations and a wide trust region learnt faster on two cores, see
+            # docs/performance.md.
             num_steps=12,
             epochs=3,
             clip=0.3,

@@ -6,7 +6,6 @@ A robot is a file like `g1.py` and a line of `ROBOTS`. `build_model` compiles on
 from mimicgym.errors import unknown_name
 from mimicgym.robot.contacts import CONTACT_SENSOR_SIZE
 from mimicgym.robot.g1 import (
-    COLLISIONS,
     G1_23DOF,
     G1_29DOF,
     GAINS,
@@ -22,7 +21,6 @@ from mimicgym.robot.model import RobotModel, build_model
 from mimicgym.robot.robot import Robot, other_side
 
 __all__ = [
-    "COLLISIONS",
     "CONTACT_SENSOR_SIZE",
     "GAINS",
     "JOINTS_23",

@@ -16,6 +16,7 @@ correctness   tests on the device, engines against each other, what TF32 changes
 quality       trainings of single clips until they are completed
 generalist    a training of all clips together
 devices       several devices: what works, and how well it scales
+profile       a step's time by its parts, and by the programs that the device ran
 
 Each section is a file OUT/SECTION.json. It consists of units, each a process of its
 own (`--list` names them, `--units PATTERN` picks some): one that crashes or runs out of
@@ -94,6 +95,7 @@ SECTIONS = {
     "quality": Section("training", "quality", "quality_units"),
     "generalist": Section("training", "generalist", "generalist_units"),
     "devices": Section("devices", "run", "units"),
+    "profile": Section("profile", "run", "units"),
 }
 
 
@@ -273,6 +275,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         train_sizes=(8,) if dry else tuple(sorted(args.train_sizes)),
         tests=TESTS[:1] if dry else tuple(args.tests),
         devices=args.devices,
+        eval_every=1 if dry else args.eval_every,
         dry=dry,
     )
 
@@ -295,6 +298,7 @@ def _arguments() -> argparse.Namespace:
     add("--clip-names", nargs="+", default=CLIPS, help="for quality, without .npz")
     add("--tests", nargs="+", default=TESTS, help="for correctness")
     add("--devices", type=int, default=1, help="for quality and generalist")
+    add("--eval-every", type=int, default=20, help="iterations; for the same two")
     add("--dry-run", action="store_true")
     add("--work", type=Path, help="for logs and runs; a temporary folder by default")
     add("--unit", help=argparse.SUPPRESS)

@@ -22,7 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import wraps
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import mimicgym  # sets up XLA  # noqa: F401
-from mimicgym.bench import _bare
+from mimicgym.bench.bare import BARE_LOOPS
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import make_env
 from mimicgym.envs.presets import env_preset
@@ -171,45 +171,68 @@ def look_inside(stretch: Callable[[], None], steps: int) -> dict[str, float]:
     return {name: 1e3 * value / steps for name, value in seconds.items()}
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    config = replace(env_preset(args.preset), engine=args.engine)
-    env = make_env(config)
-    count, steps = args.num_envs, args.steps
-    act, improve, length = learning(env, count, args.preset)
-    whole = environment(env, count, steps, "same_step", args.action_std)
-    start = jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(0), count))
-    parts: dict[str, Callable[[], None]] = {
-        "bare engine": _bare(env, np.asarray(start.physics.qpos), count, steps),
-        "engine, and a look at the new state": engine_alone(env, count, steps),
-        "environment without resets": environment(
-            env, count, steps, "disabled", args.action_std
-        ),
-        "environment": whole,
-    }
-    for warm in (*parts.values(), act, improve):
-        warm()
+@dataclass
+class Parts:
+    """What is timed: stretches of `args.steps` control steps, and an iteration's acting
+    and updating, which return their seconds. All have run once."""
+
+    env: TrackingEnv
+    stretches: dict[str, Callable[[], None]]
+    act: Callable[[], float]
+    improve: Callable[[], float]
+    length: int  # steps of an iteration
+
+    @staticmethod
+    def of(args: argparse.Namespace) -> "Parts":
+        env = make_env(replace(env_preset(args.preset), engine=args.engine))
+        count, steps, std = args.num_envs, args.steps, args.action_std
+        act, improve, length = learning(env, count, args.preset)
+        keys = jax.random.split(jax.random.key(0), count)
+        start = jax.jit(jax.vmap(env.reset))(keys)
+        loop = BARE_LOOPS[env.engine.name](env.engine, count)
+        stretches: dict[str, Callable[[], None]] = {
+            "bare engine": loop.standing(np.asarray(start.physics.qpos), steps),
+            "engine, and a look at the new state": engine_alone(env, count, steps),
+            "environment without resets": environment(
+                env, count, steps, "disabled", std
+            ),
+            "environment": environment(env, count, steps, "same_step", std),
+        }
+        for warm in (*stretches.values(), act, improve):
+            warm()
+        return Parts(env, stretches, act, improve, length)
+
+
+def timed(parts: Parts, args: argparse.Namespace) -> dict[str, float]:
+    """Milliseconds a control step of each part, the median of turns."""
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(args.repeats):
-        for name, part in parts.items():
+        for name, stretch in parts.stretches.items():
             began = time.perf_counter()
-            part()
+            stretch()
             times[name].append(time.perf_counter() - began)
-        times["acting"].append(act() * steps / length)
-        times["update"].append(improve() * steps / length)
-    rows = {name: 1e3 * float(np.median(t)) / steps for name, t in times.items()}
+        times["acting"].append(parts.act() * args.steps / parts.length)
+        times["update"].append(parts.improve() * args.steps / parts.length)
+    return {name: 1e3 * float(np.median(t)) / args.steps for name, t in times.items()}
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    parts = Parts.of(args)
+    env, steps = parts.env, args.steps
     report: dict[str, Any] = {
         "engine": env.engine.name,
         "preset": args.preset,
-        "num_envs": count,
+        "num_envs": args.num_envs,
         "repeats": args.repeats,
         "machine": platform.processor() or platform.machine(),
         "versions": {
             name: metadata.version(name)
             for name in ("mimicgym", "jax", "mujoco", "mujoco-mjx")
         },
-        "ms_per_step": rows,
+        "ms_per_step": timed(parts, args),
     }
     if env.engine.name == "native" and foreign.available():
+        whole = parts.stretches["environment"]
         seen = [look_inside(whole, steps) for _ in range(args.repeats)]
         report["inside_ms_per_step"] = {
             name: float(np.median([part[name] for part in seen])) for name in seen[0]

@@ -80,8 +80,7 @@ def test_acting_takes_what_was_estimated(env):
     # The engine's own part against the arrays that it really makes for so many rows.
     model = env.engine.model
     scratch = Scratch(model, ROWS, 1, {}, 1)
-    read = [*scratch._after_step, *scratch._after_forward]
-    arrays = {id(array): array.nbytes for _, array, _ in read}
+    arrays = {id(array): array.nbytes for _, array, _ in scratch._outputs}
     made = sum(arrays.values()) + 2 * 4 * ROWS * row_size(model)
     assert made <= found.physics - states <= 2 * made
 

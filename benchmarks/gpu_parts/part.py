@@ -60,6 +60,7 @@ class Settings:
     train_sizes: tuple[int, ...]
     tests: tuple[str, ...]
     devices: int
+    eval_every: int
     dry: bool
 
 

@@ -68,10 +68,9 @@ def _clip(settings: Settings, name: str) -> str:
 def _train(part: Part, motion: list[str], preset: str, num_envs: int) -> None:
     folder = part.settings.work / "runs" / f"{part.section}-{part.unit}"
     engine = part.settings.engines[0]
-    every = 1 if part.dry else 20
     command = [sys.executable, "-m", "mimicgym", "train", "--out", str(folder)]
     command += ["--preset", preset, "--engine", engine, "--num-envs", str(num_envs)]
-    command += ["--success", "1.0", f"--training.eval-every={every}"]
+    command += ["--success", "1.0", f"--training.eval-every={part.settings.eval_every}"]
     command += ["--training.checkpoint-every=100000", "--training.keep=1"]
     command += [f"--devices={part.settings.devices}"]
     command += ["--iterations", "2"] if part.dry else ["--minutes", "600"]

@@ -157,7 +157,7 @@ def test_same_step(mode, single, start, unbroken):
 def test_rows_are_reset_a_few_at_a_time(env, mode, start, monkeypatch):
     """As if all had been reset at once, however many rows have ended."""
     whole = mode("same_step").step(start, actions(0))
-    monkeypatch.setattr("mimicgym.envs.rows._ROWS", 2)
+    monkeypatch.setattr("mimicgym.envs.rows._room", lambda count: 2)
     batched = BatchedEnv(env, ROWS, keep_final=False)
     reset = jit(batched.reset_where)
     for count in range(ROWS + 1):

@@ -26,6 +26,7 @@ from mimicgym.envs.scan import Scans
 from mimicgym.envs.terms import FeetState
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
+from mimicgym.physics import PhysicsState, make_engine
 from mimicgym.reference import RefFrame
 from mimicgym.robot import build_model, get_robot
 from tests.envs.cases import PLAIN, body_model, jit, offer
@@ -142,20 +143,30 @@ def views(robot: str) -> Views:
     states = random_states(model, rng, FRAMES * SCENES)
     pairs = [reflected(model, *state) for state in zip(*states, strict=True)]
     images = tuple(np.stack(part) for part in zip(*pairs, strict=True))
-    forward = jit(jax.vmap(lambda q, v: env.engine.forward(q, v, jnp.bool_(True))[1]))
+    step = make_engine("native", model, decimation=1).step
+
+    @jit
+    @jax.vmap
+    def robots_in(qpos, qvel):
+        """With the forces of that state, which a physics step has."""
+        _, robot = env.engine.place(qpos, qvel, jnp.bool_(True))
+        _, acting = step(PhysicsState(qpos, qvel, jnp.zeros_like(qvel)), qpos[7:])
+        names = ("joint_torque", "contact_force_w", "self_contact_n")
+        return robot.replace(**{name: getattr(acting, name) for name in names})
+
     constants, key = {"facts": env.facts, "dt_s": env.dt_s}, jax.random.key(0)
     reset = jit(lambda scene: env.observer.reset(scene | constants, key))
-    step = jit(lambda scene, senses: env.observer.step(scene | constants, senses, key))
+    sense = jit(lambda scene, senses: env.observer.step(scene | constants, senses, key))
 
     def all_seen(qpos, qvel, is_image: bool):
-        robots = forward(jnp.asarray(qpos), jnp.asarray(qvel))
+        robots = robots_in(jnp.asarray(qpos), jnp.asarray(qvel))
         senses, found = None, []
         for i in range(SCENES):
             first = i * FRAMES
             part = jax.tree.map(lambda x, k=first: x[k : k + FRAMES], robots)
             whole = offered(env, part, i, is_image)
             scene = {k: v for k, v in whole.items() if k not in constants}
-            obs, senses = reset(scene) if senses is None else step(scene, senses)
+            obs, senses = reset(scene) if senses is None else sense(scene, senses)
             found.append(obs)
         return jax.tree.map(lambda *x: np.stack(x), *found)
 

@@ -368,8 +368,8 @@ class Echo:
         self.model = engine.model
         self.decimation = engine.decimation
 
-    def forward(self, qpos, qvel, mask, fields):
-        return self.engine.forward(qpos, qvel, mask, fields)
+    def place(self, qpos, qvel, mask, fields):
+        return self.engine.place(qpos, qvel, mask, fields)
 
     def step(self, physics, ctrl, fields, wrench):
         after, robot = self.engine.step(physics, ctrl, fields, wrench)
@@ -526,8 +526,8 @@ class Breaking:
         self.model = engine.model
         self.decimation = engine.decimation
 
-    def forward(self, qpos, qvel, mask, fields):
-        return self.engine.forward(qpos, qvel, mask, fields)
+    def place(self, qpos, qvel, mask, fields):
+        return self.engine.place(qpos, qvel, mask, fields)
 
     def step(self, physics, ctrl, fields, wrench):
         after = self.engine.step(physics, ctrl, fields, wrench)

@@ -93,12 +93,12 @@ class Compiled:
 
     def __init__(self, engine):
         self.engine = engine
-        self._forward = jax.jit(jax.vmap(engine.forward))
+        self._place = jax.jit(jax.vmap(engine.place))
         self._step = jax.jit(jax.vmap(engine.step))
 
-    def forward(self, qpos, qvel, mask=None):
+    def place(self, qpos, qvel, mask=None):
         mask = np.ones(len(qpos), bool) if mask is None else mask
-        return jax.tree.map(np.asarray, self._forward(qpos, qvel, mask))
+        return jax.tree.map(np.asarray, self._place(qpos, qvel, mask))
 
     def step(self, physics, ctrl):
         return jax.tree.map(np.asarray, self._step(physics, ctrl))

@@ -83,6 +83,12 @@ def loop(model, physics, ctrl, decimation=4, models=None, wrench=None):
     return qpos, qvel, {k: np.array([s[k] for s in seen]) for k in seen[0]}
 
 
+def at_rest(seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same where nothing has acted yet."""
+    names = ("joint_torque", "contact_force_w")
+    return seen | {name: np.zeros_like(seen[name]) for name in names}
+
+
 def check(robot, seen):
     for name, expected in seen.items():
         found = getattr(robot, name)

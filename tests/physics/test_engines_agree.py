@@ -17,10 +17,12 @@ def result(request):
     return request.getfixturevalue(f"{request.param}_step")
 
 
-def test_the_cases_are_what_they_claim(case, model, native, native_step):
+def test_the_cases_are_what_they_claim(case, model, native_step):
     """Free rows touch nothing, contact rows do before and after, the saturated ones
     have actuators at their limits and others not."""
-    robots = [native.forward(case.qpos, case.qvel)[1], native_step[1]]
+    # Of one physics step: the forces of the state that it began with.
+    first = jax.vmap(make_engine("native", model, decimation=1).step)
+    robots = [first(case.physics, case.ctrl)[1], native_step[1]]
     for robot in robots:
         force = np.linalg.norm(robot.contact_force_w, axis=-1)
         assert np.all(force[case.free] == 0)
@@ -56,11 +58,27 @@ def test_contact(case, native_step, mjx_step):
     assert np.abs(native.contact_force_w - mjx.contact_force_w).max() < 1
 
 
-def test_contact_forces_of_the_same_state(case, native, mjx):
-    """No step in between: the sensors alone."""
-    expected = native.forward(case.qpos, case.qvel)[1].contact_force_w
-    found = mjx.forward(case.qpos, case.qvel)[1].contact_force_w
+def test_contact_forces_of_the_same_state(case, model):
+    """Those of one physics step are of the state that it began with."""
+    expected, found = (
+        jax.jit(jax.vmap(make_engine(name, model, decimation=1).step))(
+            case.physics, case.ctrl
+        )[1].contact_force_w
+        for name in ("native", "mjx")
+    )
     assert np.abs(expected - found).max() < 0.1
+
+
+def test_place(case, native, mjx):
+    """Where the parts are and how they move, and no forces."""
+    expected, found = (e.place(case.qpos, case.qvel) for e in (native, mjx))
+    for name in (field.name for field in fields(RobotState)):
+        one, other = getattr(found[1], name), getattr(expected[1], name)
+        if other is not None:
+            np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
+    for robot in (expected[1], found[1]):
+        assert not robot.joint_torque.any() and not robot.contact_force_w.any()
+    jax.tree.map(np.testing.assert_array_equal, found[0], expected[0])
 
 
 def test_everything_shown_agrees(native_step, mjx_step):

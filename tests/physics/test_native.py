@@ -12,7 +12,7 @@ from mimicgym.physics import PhysicsState, foreign
 from mimicgym.physics.native import NativeEngine
 from mimicgym.physics.state import all_finite
 from mimicgym.robot import build_model, get_robot
-from tests.physics.plain import check, load, loop
+from tests.physics.plain import at_rest, check, load, loop
 
 
 def same(found, expected):
@@ -65,14 +65,13 @@ def test_the_solver_starts_where_the_state_says(case):
     assert np.abs(loop(model, cold, ctrl)[1] - qvel).max() > 1e-4
 
 
-def test_forward(case, model, native):
-    physics, robot = native.forward(case.qpos, case.qvel)
+def test_place(case, model, native):
+    physics, robot = native.place(case.qpos, case.qvel)
     np.testing.assert_array_equal(physics.qpos, case.qpos)
     np.testing.assert_array_equal(physics.qvel, case.qvel)
     np.testing.assert_array_equal(physics.warmstart, 0)
-    # Joint targets are where the joints are, so that only damping acts.
     _, _, seen = loop(model, physics, case.qpos[:, 7:], decimation=0)
-    check(robot, seen)
+    check(robot, at_rest(seen))
 
 
 def test_self_collisions_push_bodies_apart():
@@ -89,8 +88,9 @@ def test_self_collisions_push_bodies_apart():
     qpos = qpos.astype(np.float32)
     qvel = np.zeros((rows, model.mj.nv), np.float32)
     physics = PhysicsState(qpos, qvel, np.zeros_like(qvel))
-    engine = NativeEngine(model)
-    _, robot = jax.jit(jax.vmap(engine.forward))(qpos, qvel, np.ones(rows, bool))
+    # Forces of a step are those of the state that it began with.
+    engine = NativeEngine(model, decimation=1)
+    _, robot = jax.jit(jax.vmap(engine.step))(physics, qpos[:, 7:])
     _, _, seen = loop(model, physics, qpos[:, 7:], decimation=0)
     force = np.asarray(robot.contact_force_w)
     np.testing.assert_allclose(force, seen["contact_force_w"], rtol=1e-4, atol=1e-2)
@@ -101,21 +101,21 @@ def test_self_collisions_push_bodies_apart():
     assert np.all(total < 1e-4 * np.abs(force[air]).max(axis=(1, 2)))
 
 
-def test_contact_forces_obey_newton(case, model, native):
+def test_contact_forces_obey_newton(case, model):
     """From rest: m dv = (F - m g) dt, with the whole robot's momentum."""
     mass, gravity, dt_s = 33.3411, 9.81, 0.005
     rest = np.zeros_like(case.qvel)
     pose = case.qpos[:, 7:]
-    _, robot = native.forward(case.qpos, rest)
-    engine = NativeEngine(model, decimation=1)
-    after, _ = jax.jit(jax.vmap(engine.step))(PhysicsState(case.qpos, rest, rest), pose)
+    step = jax.jit(jax.vmap(NativeEngine(model, decimation=1).step))
+    after, robot = step(PhysicsState(case.qpos, rest, rest), pose)
     data = mujoco.MjData(model.mj)
     for i in range(len(pose)):
         data.qpos[:], data.qvel[:] = case.qpos[i], after.qvel[i]
         mujoco.mj_fwdPosition(model.mj, data)
         mujoco.mj_fwdVelocity(model.mj, data)
         mujoco.mj_subtreeVel(model.mj, data)
-        force_w = robot.contact_force_w[i].sum(axis=0) - [0, 0, mass * gravity]
+        force_w = np.asarray(robot.contact_force_w[i]).sum(axis=0)
+        force_w = force_w - [0, 0, mass * gravity]
         np.testing.assert_allclose(
             mass * data.subtree_linvel[1], force_w * dt_s, atol=2e-3
         )
@@ -240,23 +240,23 @@ def test_jitted_scan(case, native):
     np.testing.assert_array_equal(torques, each)
 
 
-def test_mask_of_forward(case, native):
+def test_mask_of_place(case, native):
     mask = np.arange(8) % 3 == 0
-    everything = native.forward(case.qpos, case.qvel)
+    everything = native.place(case.qpos, case.qvel)
     # What is masked out is not even looked at.
     qpos = np.where(mask[:, None], case.qpos, np.nan)
-    found = native.forward(qpos, case.qvel, mask)
+    found = native.place(qpos, case.qvel, mask)
     jax.tree.map(
         lambda a, b: np.testing.assert_array_equal(a[mask], b[mask]), found, everything
     )
-    native.forward(case.qpos, case.qvel, np.zeros(8, bool))
+    native.place(case.qpos, case.qvel, np.zeros(8, bool))
 
 
 def test_mask_saves_the_work(case, model, monkeypatch):
     """Autoreset computes the rows that it resets, not the batch."""
     engine = NativeEngine(model)
-    forward = jax.jit(jax.vmap(engine.forward))
-    jax.block_until_ready(forward(case.qpos, case.qvel, np.ones(8, bool)))
+    place = jax.jit(jax.vmap(engine.place))
+    jax.block_until_ready(place(case.qpos, case.qvel, np.ones(8, bool)))
     scratch = engine._scratch[8,]
     computed = []
     monkeypatch.setattr(
@@ -266,7 +266,7 @@ def test_mask_saves_the_work(case, model, monkeypatch):
     )
     mask = np.zeros(8, bool)
     mask[[2, 5]] = True
-    jax.block_until_ready(forward(case.qpos, case.qvel, mask))
+    jax.block_until_ready(place(case.qpos, case.qvel, mask))
     assert [ids.tolist() for ids in computed] == [[2, 5]]
 
 
@@ -365,7 +365,7 @@ def test_the_other_way_out_of_a_program_gives_the_same(
     found = jax.jit(jax.vmap(engine.step))(case.physics, case.ctrl)
     jax.tree.map(np.testing.assert_array_equal, found, native_step)
     mask = np.arange(8) % 2 == 0
-    start = jax.jit(jax.vmap(engine.forward))(case.qpos, case.qvel, mask)
+    start = jax.jit(jax.vmap(engine.place))(case.qpos, case.qvel, mask)
     monkeypatch.undo()
-    expected = jax.jit(jax.vmap(engine.forward))(case.qpos, case.qvel, mask)
+    expected = jax.jit(jax.vmap(engine.place))(case.qpos, case.qvel, mask)
     jax.tree.map(np.testing.assert_array_equal, start, expected)

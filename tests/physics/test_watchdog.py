@@ -25,7 +25,7 @@ rows = 64
 @jax.jit
 def run(qpos, key):
     qvel = jnp.zeros((rows, model.mj.nv))
-    physics, _ = jax.vmap(engine.forward)(qpos, qvel, jnp.ones(rows, bool))
+    physics, _ = jax.vmap(engine.place)(qpos, qvel, jnp.ones(rows, bool))
 
     def body(physics, key):
         # Work beside the physics, which XLA may put on other threads.

@@ -45,11 +45,13 @@ def numpy_value(obs) -> np.ndarray:
 @cache
 def rolled_out():
     start = jax.jit(ENV.reset)(jax.random.split(jax.random.key(1), ENV.num_envs))
-    last, _, rollout, metrics = jax.jit(
-        lambda acting, batch, key: collect(
-            ENV, batch, None, acting, key, CONFIG, slices=4
-        )
-    )(acting(), start, jax.random.key(2))
+    # A GPU's networks are less exact otherwise than what they are compared with.
+    with jax.default_matmul_precision("highest"):
+        last, _, rollout, metrics = jax.jit(
+            lambda acting, batch, key: collect(
+                ENV, batch, None, acting, key, CONFIG, slices=4
+            )
+        )(acting(), start, jax.random.key(2))
     after, batch, step = [start], start, jax.jit(ENV.step)
     for action in rollout.action:
         batch = step(batch, action)
@@ -74,7 +76,8 @@ def test_every_step_is_recorded():
 def test_what_follows_is_valued_before_any_reset():
     last, rollout, _, steps = rolled_out()
     last_value = jnp.asarray(numpy_value(last.obs["critic"]), jnp.float32)
-    result = np.asarray(next_values(rollout, last_value))
+    with jax.default_matmul_precision("highest"):
+        result = np.asarray(next_values(rollout, last_value))
     expected = np.stack([numpy_value(s.final_obs["critic"]) for s in steps[1:]])
     # After a failure nothing follows, so that what is said there does not matter.
     alive = ~np.asarray(rollout.terminated)

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-# How many rows are made anew at once: this part of all, but no fewer than so many.
+# How many rows are made anew at once on a CPU: this part of all, but no fewer than so
+# many.
 _SHARE = 16
 _ROWS = 16
 
@@ -17,8 +18,9 @@ def renew(
     mask: jax.Array,
     keys: jax.Array,
 ) -> Any:
-    """Put new rows in place of those of a mask, a few at a time: where few are asked
-    for, only those cost something.
+    """Put new rows in place of those of a mask. On a CPU it is a few at a time, so that
+    only those asked for cost something; elsewhere all are made, which takes less than
+    to pick some and to ask after each few whether there are more.
 
     Args:
       make: rows from keys (n,) and a mask (n,) of those that will be used.
@@ -27,7 +29,7 @@ def renew(
       keys: (B,) one for each row.
     """
     count = len(mask)
-    room = min(count, max(_ROWS, count // _SHARE))
+    room = _room(count)
     if room == count:
         return select_rows(mask, make(keys, mask), tree)
 
@@ -42,6 +44,12 @@ def renew(
         return tree, left.at[rows].set(False, mode="drop")
 
     return jax.lax.while_loop(lambda c: jnp.any(c[1]), some, (tree, mask))[0]
+
+
+def _room(count: int) -> int:
+    if jax.default_backend() != "cpu":
+        return count
+    return min(count, max(_ROWS, count // _SHARE))
 
 
 def gathered(rows: tuple[jax.Array, ...], axis: str) -> tuple[jax.Array, ...]:

@@ -152,7 +152,7 @@ class TrackingEnv:
         ref = self.reference_at(clip_id, start, origin_w)
         qpos, qvel = self._starts.state(keys[3], ref)
         fields = self.randomizer.draw(keys[4])
-        physics, robot = self.engine.forward(qpos, qvel, jnp.asarray(mask), fields)
+        physics, robot = self.engine.place(qpos, qvel, jnp.asarray(mask), fields)
         pose = self.target_pose(clip_id, start)
         action = self.control.matched(robot.joint_pos, pose)
         actuation = self._actuators.reset(keys[5], action, pose)

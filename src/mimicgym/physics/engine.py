@@ -16,8 +16,8 @@ class Engine(Protocol):
     """Pure functions for one environment; batches come from `jax.vmap`.
 
     Poses and velocities belong to the state after the last physics step, torques and
-    contact forces to that step: they are what has led there. After `forward` they are
-    those that act in the state.
+    contact forces to that step: they are what has led there. After `place`, where no
+    step has, they are zero.
     """
 
     name: str
@@ -25,14 +25,15 @@ class Engine(Protocol):
     decimation: int
     wrench_body: str
 
-    def forward(
+    def place(
         self,
         qpos: jax.Array,
         qvel: jax.Array,
         mask: jax.Array,
         fields: Fields = NO_FIELDS,
     ) -> tuple[PhysicsState, RobotState]:
-        """Put the robot into (qpos, qvel) and compute what can be seen of it.
+        """Put the robot into (qpos, qvel) and compute where its parts are and how they
+        move. Forces are not: they would take most of a step's time.
 
         Only where mask () bool is set: elsewhere the result has no meaning and an
         engine is free not to compute it. `fields` are this environment's values of

@@ -46,7 +46,7 @@ class MjxEngine:
         self._wrench_body = wrench_body_id(model.mj, wrench_body)
         self._mjx = mjx.put_model(model.mj, impl="jax")
 
-    def forward(
+    def place(
         self,
         qpos: jax.Array,
         qvel: jax.Array,
@@ -55,11 +55,9 @@ class MjxEngine:
     ) -> tuple[PhysicsState, RobotState]:
         del mask  # a vmapped program computes every row anyway
         check_operands(self.model.mj, self.decimation, fields)
-        start = PhysicsState(qpos, qvel, jnp.zeros_like(qvel))
-        data = self._forward(self._with(fields), start, qpos[7:], None)
-        physics = PhysicsState(data.qpos, data.qvel, data.qacc_warmstart)
-        forces = Forces(data.sensordata, data.actuator_force)
-        return physics, robot_state(self.model, physics, self._raw(data, forces))
+        physics = PhysicsState(qpos, qvel, jnp.zeros_like(qvel))
+        raw = self._raw(self._moved(self._with(fields), physics), self._no_forces())
+        return physics, robot_state(self.model, physics, raw)
 
     def step(
         self,
@@ -79,9 +77,7 @@ class MjxEngine:
             after = PhysicsState(moved.qpos, moved.qvel, moved.qacc_warmstart)
             return (after, Forces(data.sensordata, data.actuator_force)), None
 
-        mj = self.model.mj
-        forces = Forces(jnp.zeros(mj.nsensordata), jnp.zeros(mj.nu))
-        (physics, forces), _ = jax.lax.scan(body, (physics, forces), targets)
+        (physics, forces), _ = jax.lax.scan(body, (physics, self._no_forces()), targets)
         raw = self._raw(self._moved(model, physics), forces)
         return physics, robot_state(self.model, physics, raw)
 
@@ -120,6 +116,10 @@ class MjxEngine:
         # Physics keeps full float32 where a device would rather use TF32 or bf16.
         with jax.default_matmul_precision("highest"):
             return mjx.forward(model, data)
+
+    def _no_forces(self) -> Forces:
+        mj = self.model.mj
+        return Forces(jnp.zeros(mj.nsensordata), jnp.zeros(mj.nu))
 
     def _moved(self, model: mjx.Model, physics: PhysicsState) -> mjx.Data:
         """Where bodies are and how they move, without forces."""

@@ -64,7 +64,7 @@ class NativeEngine:
         self._functions: dict[tuple[str, ...], HostFunction] = {}
         self._lock = threading.Lock()
 
-    def forward(
+    def place(
         self,
         qpos: jax.Array,
         qvel: jax.Array,
@@ -72,7 +72,7 @@ class NativeEngine:
         fields: Fields = NO_FIELDS,
     ) -> tuple[PhysicsState, RobotState]:
         check_operands(self.model.mj, self.decimation, fields)
-        return self._call("forward", (qpos, qvel, mask), fields, None)
+        return self._call("place", (qpos, qvel, mask), fields, None)
 
     def step(
         self,
@@ -128,7 +128,7 @@ class NativeEngine:
     # The host side touches NumPy only: JAX arrays made there can wait for the very
     # computation that waits for it.
 
-    def host_forward(
+    def host_place(
         self,
         qpos: np.ndarray,
         qvel: np.ndarray,
@@ -143,7 +143,7 @@ class NativeEngine:
             scratch.qpos[ids] = qpos[ids]
             scratch.qvel[ids] = qvel[ids]
             scratch.warmstart[ids] = 0.0
-            scratch.load(ids, qpos[ids, None, 7:], fields, None)
+            scratch.load(ids, None, fields, None)
             scratch.run(ids, 0, out)
 
     def host_step(
@@ -204,10 +204,10 @@ class _Host:
         lead = results[0].shape[:-1]
         arrays = [_flat(x, lead) for x in arguments]
         out = _flat(results[0], lead)
-        if self._what == "forward":
+        if self._what == "place":
             qpos, qvel, mask, *rest = arrays
             fields = dict(zip(self._fields, rest, strict=True))
-            self._engine.host_forward(qpos, qvel, mask, fields, out)
+            self._engine.host_place(qpos, qvel, mask, fields, out)
             return
         qpos, qvel, warmstart, ctrl, *rest = arrays
         wrench = rest.pop() if self._wrench else None
@@ -217,8 +217,8 @@ class _Host:
     def fresh(self, *arguments: np.ndarray) -> np.ndarray:
         """The same for `jax.pure_callback`, which may keep what it gets."""
         arrays = [np.asarray(x) for x in arguments]
-        # In a forward call the mask is a number a row, in a step qpos is a row.
-        lead = arrays[2].shape if self._what == "forward" else arrays[0].shape[:-1]
+        # For `place` the mask is a number a row, for `step` qpos is a row.
+        lead = arrays[2].shape if self._what == "place" else arrays[0].shape[:-1]
         out = np.empty((*lead, row_size(self._engine.model)), np.float32)
         self(arrays, [out])
         return out

@@ -18,7 +18,6 @@ from mimicgym.physics.state import raw_shapes
 from mimicgym.robot import RobotModel
 
 _VEL = int(mujoco.mjtStage.mjSTAGE_VEL.value)
-_ACC = int(mujoco.mjtStage.mjSTAGE_ACC.value)
 # Of a contact sensor's reductions (MJCF reference, sensor/contact): one reading with
 # the sum of all contacts' forces, along the world's axes.
 _NETFORCE = 3
@@ -60,8 +59,8 @@ class Scratch:
     ):
         self.size = size
         self.batch = mujoco_batch.Batch(summing(model), size, threads)
-        # After a step only the new state's motion is wanted. `step` can compute it too,
-        # but not without contacts and constraints, which takes twice as long.
+        # Of a new state only the motion is wanted. `batch` can compute it too, but not
+        # without contacts and constraints, which takes twice as long.
         self._moved = mujoco_batch.Batch(_unloaded(model), size, threads)
         self._moved_state = (self._moved.bind("qpos"), self._moved.bind("qvel"))
         self.qpos = self.batch.bind("qpos")
@@ -85,20 +84,18 @@ class Scratch:
         keys = model.key_body_ids
         bodies = (None, None, None, keys, keys, keys, [1], None, None)
         state = (self.qpos, self.qvel, self.warmstart)
+        motion = tuple(self._moved.bind(name) for name in _MOTION)
         forces = tuple(self.batch.bind(name) for name in _FORCES)
-
-        def outputs(batch: mujoco_batch.Batch) -> _Outputs:
-            motion = tuple(batch.bind(name) for name in _MOTION)
-            arrays = (*state, *motion, *forces)
-            return tuple(zip(row_slices(model), arrays, bodies, strict=True))
-
-        self._after_step = outputs(self._moved)
-        self._after_forward = outputs(self.batch)
+        arrays = (*state, *motion, *forces)
+        self._outputs: _Outputs = tuple(
+            zip(row_slices(model), arrays, bodies, strict=True)
+        )
+        self._forces = slice(row_slices(model)[-len(_FORCES)].start, None)
 
     def load(
         self,
         rows: np.ndarray | slice,
-        targets: np.ndarray,
+        targets: np.ndarray | None,
         fields: Mapping[str, np.ndarray],
         wrench: np.ndarray | None,
     ) -> None:
@@ -106,12 +103,14 @@ class Scratch:
 
         Args:
           rows: ids, or slice(None) for all.
-          targets: (n, K, J) joint targets of these rows.
+          targets: (n, K, J) joint targets of these rows, or None if no step follows.
           fields: (N, ...) each, of all rows.
           wrench: (N, 6) of all rows, or None for zero.
         """
-        self._ctrl[rows] = targets[:, 0]
-        inputs = [self.qpos[rows], self.qvel[rows], targets]
+        inputs = [self.qpos[rows], self.qvel[rows]]
+        if targets is not None:
+            self._ctrl[rows] = targets[:, 0]
+            inputs.append(targets)
         for name, values in self._fields.items():
             values[rows] = fields[name][rows]
             inputs.append(fields[name][rows])
@@ -127,8 +126,8 @@ class Scratch:
         out: np.ndarray,
         targets: np.ndarray | None = None,
     ) -> None:
-        """Step (or only compute, nstep 0) and write one float32 row a simulation into
-        `out`.
+        """Step and write one float32 row a simulation into `out`. With nstep 0 nothing
+        moves, and there are no forces.
 
         With targets (N, K, J) there are K times nstep steps, each time with the next
         of the targets.
@@ -144,21 +143,20 @@ class Scratch:
             return
         good = rows[self._finite[rows]]
         parts = 1 if targets is None else targets.shape[1]
-        for part in range(parts):
+        for part in range(parts if nstep else 0):
             if targets is not None and part:
                 self._ctrl[:] = targets[:, part]
             good = self._advance(good, nstep)
-        if nstep:
-            good = self._look(good)
+        good = self._look(good)
         where = slice(None) if ids is None else ids
         with np.errstate(over="ignore", invalid="ignore"):
-            for part, value, bodies in (
-                self._after_step if nstep else self._after_forward
-            ):
+            for part, value, bodies in self._outputs:
                 wanted = value[where]
                 if bodies is not None:
                     wanted = np.take(wanted, bodies, axis=1)
                 out[where, part] = wanted.reshape(len(rows), -1)
+        if not nstep:
+            out[where, self._forces] = 0.0
         if good.size < rows.size:
             out[np.setdiff1d(rows, good)] = np.nan
 
@@ -168,10 +166,7 @@ class Scratch:
             return ids
         selected = None if ids.size == self.size else ids
         try:
-            if nstep:
-                self.batch.step(selected, nstep=nstep)
-            else:
-                self.batch.forward(selected, stage=_ACC)
+            self.batch.step(selected, nstep=nstep)
         except mujoco_batch.SimulationError as error:
             return np.setdiff1d(ids, error.ids)
         return ids

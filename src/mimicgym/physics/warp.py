@@ -27,9 +27,9 @@ from mimicgym.physics.rows import of_one_row
 from mimicgym.physics.scratch import summing
 from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
 from mimicgym.physics.warp_model import (
-    check_installed,
     make_data,
     put_model,
+    set_up,
     supported,
     widened,
 )
@@ -77,7 +77,7 @@ class WarpEngine:
             raise UserError(
                 f"control.decimation is {decimation}; it must be at least 1"
             )
-        check_installed()
+        set_up()
         self.model = model
         self.decimation = decimation
         self.wrench_body = wrench_body
@@ -88,7 +88,7 @@ class WarpEngine:
         self._row = make_data(self._mj, self.buffers)
         self._keys = model.key_body_ids
         self._carriers = _carriers(self._mj)[self._keys]
-        self._forward_row = of_one_row(self._forward_rows)
+        self._place_row = of_one_row(self._place_rows)
         self._step_row = of_one_row(self._step_rows)
 
     @property
@@ -96,7 +96,7 @@ class WarpEngine:
         """Bytes of one environment while it steps."""
         return sum(x.nbytes for x in jax.tree.leaves(self._row) if hasattr(x, "nbytes"))
 
-    def forward(
+    def place(
         self,
         qpos: jax.Array,
         qvel: jax.Array,
@@ -107,7 +107,7 @@ class WarpEngine:
         check_operands(self._mj, self.decimation, fields)
         self._check_fields(fields)
         start = PhysicsState(qpos, qvel, jnp.zeros_like(qvel))
-        return self._forward_row(_operands(start, qpos[None, 7:], fields, None))
+        return self._place_row(_operands(start, qpos[None, 7:], fields, None))
 
     def step(
         self,
@@ -159,12 +159,10 @@ class WarpEngine:
                     " mjx and native can give each its own"
                 )
 
-    def _forward_rows(self, rows: _Operands) -> tuple[PhysicsState, RobotState]:
+    def _place_rows(self, rows: _Operands) -> tuple[PhysicsState, RobotState]:
         def one(row: _Operands):
-            model, data = self._with(row.fields), self._data(empty, row)
-            seen = mjx.forward(model, data.replace(ctrl=row.ctrl[0]))
-            physics = PhysicsState(seen.qpos, seen.qvel, seen.qacc_warmstart)
-            return physics, self._seen(physics, seen, seen.cvel[self._keys], seen)
+            data = self._data(empty, row)
+            return row.physics, self._seen(self._with(row.fields), row.physics, data)
 
         empty = self._empty(len(rows.ctrl))
         return jax.vmap(one)(rows)
@@ -180,45 +178,33 @@ class WarpEngine:
             # GPU a step is recorded once and then played.
             after, _ = jax.lax.scan(body, self._data(empty, row), row.ctrl)
             physics = PhysicsState(after.qpos, after.qvel, after.qacc_warmstart)
-            # A step leaves the poses of the state that it began with.
-            moved = mjx.com_pos(model, mjx.kinematics(model, after))
-            # MuJoCo's velocity of a body: what the joints up to it add to it.
-            parts = moved.cdof * physics.qvel[:, None]
-            cvel = jnp.matmul(self._carriers, parts, precision="highest")
-            return physics, self._seen(physics, moved, cvel, after)
+            return physics, self._seen(model, physics, after)
 
         empty = self._empty(len(rows.ctrl))
         return jax.vmap(one)(rows)
 
     def _seen(
-        self,
-        physics: PhysicsState,
-        placed: mjx.Data,
-        cvel: jax.Array,
-        acting: mjx.Data,
+        self, model: mjx.Model, physics: PhysicsState, data: mjx.Data
     ) -> RobotState:
-        """Poses of one, forces of the other, and (B, 6) velocities."""
+        """Poses and velocities of the state, with the forces that data holds."""
+        # A step leaves the poses of the state that it began with.
+        moved = mjx.com_pos(model, mjx.kinematics(model, data))
+        # MuJoCo's velocity of a body: what the joints up to it add to it.
+        parts = moved.cdof * physics.qvel[:, None]
         raw = RawState(
-            xpos=placed.xpos[self._keys],
-            xquat=placed.xquat[self._keys],
-            cvel=cvel,
-            com=placed.subtree_com[1],
-            sensordata=acting.sensordata,
-            actuator_force=acting.actuator_force,
+            xpos=moved.xpos[self._keys],
+            xquat=moved.xquat[self._keys],
+            cvel=jnp.matmul(self._carriers, parts, precision="highest"),
+            com=moved.subtree_com[1],
+            sensordata=data.sensordata,
+            actuator_force=data.actuator_force,
         )
         robot = robot_state(self.model, physics, raw)
-        return replace(robot, overflow=self._overflow(acting))
+        return replace(robot, overflow=self._overflow(data))
 
     def _overflow(self, data: mjx.Data) -> jax.Array:
-        """() bool. The bits are written where a step ends, so that a forward call needs
-        the counts as well."""
-        found = cast(Any, data._impl)
-        return (
-            ((found.overflow & _OVERFLOWS) != 0)
-            | (found.nefc > found.njmax)
-            | jnp.any(found.nacon > found.naconmax)
-            | jnp.any(found.ncollision > found.naconmax)
-        )
+        """() bool, by the bits that a step leaves."""
+        return (cast(Any, data._impl).overflow & _OVERFLOWS) != 0
 
     def _with(self, fields: Fields) -> mjx.Model:
         """The model with this environment's values."""

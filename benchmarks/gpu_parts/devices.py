@@ -2,13 +2,9 @@
 
 Each unit is a process of its own and does a little more than the one before, so that
 the first to die says what it is that kills: an exchange between devices; one within a
-loop; the learner on a task of a few numbers; the parts of the learner's first program,
-and that program by other ways of compiling; the environment; acting; learning; saving;
-the command. `PYTHONFAULTHANDLER` shows the stack of one that dies by a signal.
-
-On two H200s with jaxlib 0.11.2 "sums" ran, and the program of `Learner.init` died while
-it was compiled. The networks, whose QR factorisation was suspected, have left that
-program since; "init-params" has them still.
+loop; the learner on a task of a few numbers; the learner on the task itself: its first
+program, acting, learning; saving; the command. `PYTHONFAULTHANDLER` shows the stack of
+one that dies by a signal.
 """
 
 import shutil
@@ -28,16 +24,13 @@ from gpu_parts.part import Part, Settings, Skip, attempt
 
 ROOT = Path(__file__).parents[2]
 AXIS = "devices"
-# How `Learner.init` can be compiled otherwise.
-WAYS = ("direct", "gspmd", "no_command_buffers")
 SHARED = PartitionSpec()
 
 
 def units(settings: Settings) -> tuple[str, ...]:
     learning = [f"learner-{what}" for what in ("init", "collect", "improve", "loop")]
     scaling = [f"scaling-{preset}" for preset in settings.presets]
-    first = [f"init-{what}" for what in ("params", "reset", *WAYS)]
-    return ("sums", "loop", "probe", *first, *learning, "saving", *scaling, "command")
+    return ("sums", "loop", "probe", *learning, "saving", *scaling, "command")
 
 
 def run(part: Part) -> None:
@@ -48,8 +41,6 @@ def run(part: Part) -> None:
     name, _, what = part.unit.partition("-")
     if name == "learner":
         _learner(part, what)
-    elif name == "init":
-        _init(part, what)
     elif name == "scaling":
         _scaling(part, what)
     else:
@@ -148,42 +139,6 @@ def _made(part: Part, num_envs: int) -> Any:
         env = BatchedEnv(make_env(config.env), num_envs)
     with part.stage("make the learner"):
         return Learner(env, config.ppo, devices=len(jax.devices()))
-
-
-def _init(part: Part, what: str) -> None:
-    """The learner's first program: its parts, or all of it in another way."""
-    count = len(jax.devices())
-    num_envs = 8 * count if part.dry else 512 * count
-    if what == "gspmd":
-        jax.config.update("jax_use_shardy_partitioner", False)
-    learner = _made(part, num_envs)
-    key, keys = jax.random.key(0), jax.random.split(jax.random.key(1), num_envs)
-    rows = PartitionSpec(AXIS)
-    with part.stage(what):
-        if what == "params":
-            # The networks and their optimiser, from a batch that is not made.
-            done = _spread(lambda keys: _networks(learner, keys[0]), count)(keys)
-        elif what == "reset":
-            reset = learner._local.reset
-            done = _spread(lambda keys: reset(keys).obs["actor"], count, rows)(keys)
-        elif what == "direct":
-            done = learner._begin(key, learner._networks(key), keys)
-        else:
-            options = {} if part.dry else {"xla_gpu_enable_command_buffer": ""}
-            given = key, learner._networks(key)
-            lowered = learner._start.lower(*given)
-            done = lowered.compile(None if what == "gspmd" else options)(*given)
-        jax.block_until_ready(done)
-
-
-def _networks(learner: Any, key: jax.Array) -> Any:
-    from mimicgym.ppo import network
-
-    env = learner._local
-    params = network.init_params(
-        key, learner.config, env.observation_sizes, env.action_size, env.gated_sizes
-    )
-    return params, learner._update.optimizer.init(params)
 
 
 def _learner(part: Part, until: str) -> None:

@@ -42,7 +42,7 @@ def prepare(
 ) -> Prepared:
     """Load, make and start everything.
 
-    on_note: told how much memory will be needed.
+    on_note: told how much memory will be needed, and what may come as a surprise.
 
     Raises:
       UserError: something asked for can not be had, or does not fit the memory.
@@ -56,6 +56,12 @@ def prepare(
         teachers=teachers,
         devices=config.devices or jax.device_count(),
     )
+    if config.env.reset.sampling == "failure_bins" and env.num_clips > 1:
+        on_note(
+            "failure_bins draws what fails most often: with several clips, one that can"
+            " not be learnt may take the place of all others."
+            " --env.reset.sampling=failure_rate_bins limits that"
+        )
     memory = estimate_memory(env, learner, config.num_seeds)
     on_note(str(memory))
     shared = learner.devices if jax.default_backend() == "cpu" else 1

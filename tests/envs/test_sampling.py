@@ -73,7 +73,7 @@ def test_linear_starts_have_falling_weights(reference):
 
 def test_a_clip_without_weight_is_never_drawn(reference):
     silent = reference.replace(clip_weight=jnp.array([0.5, 0.5, 0.0]))
-    for sampling in ("uniform_clip", "failure_bins"):
+    for sampling in ("uniform_clip", "failure_bins", "failure_rate_bins"):
         sampler = Sampler(ResetConfig(sampling=sampling), silent)
         assert set(drawn(sampler, sampler.init())[0]) == {0, 1}
 
@@ -150,6 +150,50 @@ def test_bins_that_fail_are_drawn_more_often(reference):
         [raw[:6].sum() / raw.sum(), raw[6:9].sum() / raw.sum(), raw[9] / raw.sum()],
         rtol=1e-5,
     )
+
+
+def test_the_share_of_failures_in_a_bin_limits_its_weight(reference):
+    sampler = Sampler(ResetConfig(sampling="failure_rate_bins"), reference)
+    weights = np.array(WEIGHTS)[sampler.bin_clip]
+    weights[[5, 8]] = 0
+    fresh = sampler.bin_weights(sampler.init())
+    np.testing.assert_allclose(fresh, weights / weights.sum(), rtol=1e-5)
+    # Ten passes, a hundred and a thousand, of which a tenth fails, and three bins in
+    # which nothing does; the others are not known.
+    passes = np.array([10.0, 100.0, 1000.0, 50.0, 50.0, 0, 50.0, 0, 0, 0])
+    failures = np.array([1.0, 10.0, 100.0, 0, 0, 0, 0, 0, 0, 0])
+    state = sampler.init().replace(
+        steps=jnp.asarray(50 * passes), failures=jnp.asarray(failures)
+    )
+    rate = np.where(failures > 0, 1 - np.exp(-0.1), 0.0)
+    known = passes > 0
+    factor = np.clip(rate / rate[known].mean(), 1 / 3, 3)
+    raw = np.where(known, factor, 1.0) * weights
+    np.testing.assert_allclose(sampler.bin_weights(state), raw / raw.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "most", "least"),
+    [("failure_bins", 1.0, 0.9), ("failure_rate_bins", 0.51, 0.3)],
+)
+def test_what_can_not_be_learnt_takes_the_others_place_or_does_not(
+    reference, sampling, most, least
+):
+    """Episodes fail in the last of ten bins and nowhere else: of all starts, how many
+    are there?"""
+    sampler = Sampler(ResetConfig(sampling=sampling), reference)
+
+    @jax.jit
+    def pass_by(state, key):
+        draw = jax.vmap(lambda key: sampler.draw(state, key))
+        clip, frame = draw(jax.random.split(key, 512))
+        lost = clip == 2
+        return step(sampler, state, clip, lost, frame=frame, done=lost)
+
+    state = sampler.init()
+    for key in jax.random.split(jax.random.key(0), 2000):
+        state = pass_by(state, key)
+    assert least < sampler.clip_weights(state)[2] < most
 
 
 def test_survival_by_second(reference):

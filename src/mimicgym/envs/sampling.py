@@ -8,7 +8,12 @@ Weights over clips:
                           (VideoMimic)
 Weights over bins of a second:
   failure_bins            smoothed failures in the bin, plus a uniform share
-                          (BeyondMimic's, over a library instead of one clip)
+                          (BeyondMimic's, over a library instead of one clip). Being
+                          drawn more often, a bin has more failures: in the end what
+                          can not be learnt is nearly all that is drawn
+  failure_rate_bins       a factor of the share r of passes through the bin that fail:
+                          r over its mean, within 1/limit and limit. How often a bin
+                          is drawn does not matter for it
 
 All state is a pytree and all functions are pure. An outcome counts as a success unless
 the episode ended in a failure, be it in the clip's last frame.
@@ -26,7 +31,13 @@ from mimicgym.errors import UserError, unknown_name
 from mimicgym.reference import Reference
 
 STARTS = ("random", "linear", "first")
-SAMPLINGS = ("uniform_clip", "uniform_step", "success_rate_adaptive", "failure_bins")
+BIN_SAMPLINGS = ("failure_bins", "failure_rate_bins")
+SAMPLINGS = (
+    "uniform_clip",
+    "uniform_step",
+    "success_rate_adaptive",
+    *BIN_SAMPLINGS,
+)
 # The last frames of a clip are no starts: an episode needs something to follow.
 MIN_FRAMES_LEFT = 3
 _SOFT = 0.05
@@ -92,7 +103,7 @@ class Sampler:
 
     def clip_weights(self, state: SamplerState) -> jax.Array:
         """(C,) probabilities of the clips."""
-        if self.config.sampling == "failure_bins":
+        if self.config.sampling in BIN_SAMPLINGS:
             clips = jnp.asarray(self.bin_clip)
             bins = self.bin_weights(state)
             return jnp.zeros(self.num_clips).at[clips].add(bins)
@@ -104,9 +115,13 @@ class Sampler:
         return weight / jnp.sum(weight)
 
     def bin_weights(self, state: SamplerState) -> jax.Array:
-        """(B,) probabilities of the bins with "failure_bins"."""
-        share = self.config.bin_uniform / len(self.bin_clip)
-        weight = (state.failed + share) * self._weight[jnp.asarray(self.bin_clip)]
+        """(B,) probabilities of the bins, where bins are drawn."""
+        if self.config.sampling == "failure_rate_bins":
+            failing = 1 - self.survival(state)
+            weight = self._limited(failing, ~jnp.isnan(failing))
+        else:
+            weight = state.failed + self.config.bin_uniform / len(self.bin_clip)
+        weight = weight * self._weight[jnp.asarray(self.bin_clip)]
         weight = jnp.where(self._bin_room > 0, weight, 0.0)
         return weight / jnp.sum(weight)
 
@@ -114,7 +129,7 @@ class Sampler:
         """() clip and () start frame."""
         clip_key, frame_key, first_key = jax.random.split(key, 3)
         draw = jax.random.uniform(frame_key)
-        if self.config.sampling == "failure_bins":
+        if self.config.sampling in BIN_SAMPLINGS:
             picked = _pick(self.bin_weights(state), clip_key)
             clip = jnp.asarray(self.bin_clip, jnp.int32)[picked]
             first = jnp.asarray(self.bin_second, jnp.int32)[picked] * self.bin_frames
@@ -173,11 +188,17 @@ class Sampler:
         return jnp.where(state.steps > 0, rate, jnp.nan)
 
     def _factor(self, state: SamplerState) -> jax.Array:
-        limit = self.config.weight_limit
         known = state.count > 0
         inverse = 1.0 / (jnp.where(known, state.success_rate, 0.0) + _SOFT)
-        mean = jnp.sum(jnp.where(known, inverse, 0.0)) / jnp.maximum(jnp.sum(known), 1)
-        factor = jnp.clip(inverse / jnp.maximum(mean, 1e-9), 1 / limit, limit)
+        return self._limited(inverse, known)
+
+    def _limited(self, values: jax.Array, known: jax.Array) -> jax.Array:
+        """Values over the mean of those that are known, within `weight_limit`; 1 for
+        the others."""
+        limit = self.config.weight_limit
+        values = jnp.where(known, values, 0.0)
+        mean = jnp.sum(values) / jnp.maximum(jnp.sum(known), 1)
+        factor = jnp.clip(values / jnp.maximum(mean, 1e-9), 1 / limit, limit)
         return jnp.where(known, factor, 1.0)
 
     def _remember(

@@ -27,9 +27,9 @@ from mimicgym.physics.rows import of_one_row
 from mimicgym.physics.scratch import summing
 from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
 from mimicgym.physics.warp_model import (
+    check_installed,
     make_data,
     put_model,
-    set_up,
     supported,
     widened,
 )
@@ -77,7 +77,7 @@ class WarpEngine:
             raise UserError(
                 f"control.decimation is {decimation}; it must be at least 1"
             )
-        set_up()
+        check_installed()
         self.model = model
         self.decimation = decimation
         self.wrench_body = wrench_body

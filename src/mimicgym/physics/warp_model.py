@@ -3,7 +3,6 @@
 import copy
 from typing import Any, cast
 
-import jax
 import jax.numpy as jnp
 import mujoco
 from mujoco import mjx
@@ -11,11 +10,9 @@ from mujoco import mjx
 from mimicgym.errors import UserError
 from mimicgym.physics.buffers import Buffers, most_contacts
 
-_PARTITIONER = "jax_use_shardy_partitioner"
 
-
-def set_up() -> None:
-    """Set up Warp and JAX for it; `UserError` where MJX has no Warp."""
+def check_installed() -> None:
+    """`UserError` where MJX has no Warp."""
     try:
         import warp
     except ImportError as error:
@@ -25,11 +22,6 @@ def set_up() -> None:
     # Not a line for each of a hundred kernels, unless somebody asked for more.
     if warp.config.log_level == warp.LOG_INFO:
         warp.config.log_level = warp.LOG_WARNING
-    several = jax.default_backend() == "gpu" and len(jax.devices()) > 1
-    if several and _PARTITIONER in jax.config.values:
-        # JAX's newer one crashed (jaxlib 0.11.2, two H200s) on a program for several
-        # devices with MJX-Warp's calls in it; the one before compiles and runs it.
-        jax.config.update(_PARTITIONER, False)
 
 
 def supported(mj: mujoco.MjModel) -> mujoco.MjModel:

@@ -5,7 +5,6 @@ take the axis by name, or None where there is one device, which costs nothing th
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -79,14 +78,18 @@ class Spread:
         results.
         """
         if self.mesh is not None:
-            # Replication can not be inferred through callbacks and scans.
-            function = partial(
-                jax.shard_map,
+            function = jax.shard_map(
+                # Jitted by itself it keeps its constants, of which an engine has
+                # hundreds. As operands of the spread program, those that it does not
+                # use crash XLA (jaxlib 0.11.2, in Shardy's
+                # ManualComputationUnusedInputsPattern).
+                jax.jit(function),
                 mesh=self.mesh,
                 in_specs=in_specs,
                 out_specs=out_specs,
+                # Replication can not be inferred through callbacks and scans.
                 check_vma=False,
-            )(function)
+            )
         return jax.jit(function, donate_argnums=donate)
 
     def share(self, tree: Any) -> Any:

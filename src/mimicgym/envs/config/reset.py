@@ -17,16 +17,22 @@ class ResetConfig:
     first_frame_prob: float = 0.0
     """Share of the episodes that start on the clip's first frame all the same."""
     sampling: Literal[
-        "uniform_clip", "uniform_step", "success_rate_adaptive", "failure_bins"
+        "uniform_clip",
+        "uniform_step",
+        "success_rate_adaptive",
+        "failure_bins",
+        "failure_rate_bins",
     ] = "uniform_clip"
     """Every clip alike (times its weight), every start frame alike, clips that fail
-    more often, or the seconds in which episodes fail more often."""
+    more often, or the seconds in which more episodes fail: by their number, which one
+    that can not be learnt may fill, or by their share."""
     success_window: int = 1000
     """Outcomes of each clip that its success rate is taken from."""
     weight_limit: float = 3.0
-    """success_rate_adaptive: largest factor on a clip's weight; 1 over it the least."""
+    """success_rate_adaptive, failure_rate_bins: largest factor on the weight of a clip
+    or bin; 1 over it the least."""
     bin_s: float = 1.0
-    """failure_bins: length of a bin."""
+    """failure_bins, failure_rate_bins: length of a bin."""
     bin_rate: float = 0.001
     """failure_bins: share of the newest step in the smoothed failures."""
     bin_uniform: float = 0.1

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from mimicgym.errors import UserError
 from mimicgym.ppo import Learner
+from mimicgym.ppo.devices import AXIS, ROWS, Spread
 from mimicgym.ppo.slices import normal, shuffled
 from tests.ppo.probes import Ring
 from tests.ppo.spread import CONFIG
@@ -118,3 +120,20 @@ def test_slices_draw_numbers_of_their_own_wherever_they_lie():
 def test_what_can_not_be_spread_is_refused(devices, message):
     with pytest.raises(UserError, match=message):
         Learner(Ring(num_envs=32), CONFIG, devices=devices)
+
+
+def test_constants_are_no_operands_of_a_spread_program():
+    """XLA crashed (jaxlib 0.11.2) over those that nothing uses."""
+    spread = Spread(1)
+    spread.mesh = Mesh(np.array(jax.devices()[:1]), (AXIS,))
+    table, other = jnp.arange(8.0), jnp.arange(9.0)
+
+    def function(x):
+        _ = other + 1
+        return x + table
+
+    program = jax.make_jaxpr(spread.compile(function, (ROWS,), ROWS))(jnp.zeros(8))
+    (call,) = program.jaxpr.eqns
+    (spread_call,) = call.params["jaxpr"].jaxpr.eqns
+    assert spread_call.primitive.name == "shard_map"
+    assert len(spread_call.invars) == 1

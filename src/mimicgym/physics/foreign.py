@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 _TARGET = "mimicgym_host_call"
-# Of the interface: 0.3 (jaxlib 0.10), with which this has been run; 0.4 (0.11) and 0.5
-# (0.12), in whose headers the structures below are the same.
+# Of the interface: 0.3 (jaxlib 0.10) and 0.4 (0.11), with which this has been run, and
+# 0.5 (0.12), in whose headers the structures below are the same.
 _KNOWN_VERSIONS = [(0, 3), (0, 4), (0, 5)]
 _DTYPES = {1: np.bool_, 4: np.int32, 5: np.int64, 11: np.float32, 12: np.float64}
 _METADATA = 1  # XLA_FFI_Extension_Metadata

@@ -183,6 +183,28 @@ def test_a_training_is_refused_before_it_compiles(tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("sampling", "motions", "told"),
+    [
+        ("failure_bins", ["wave", "stand"], True),
+        ("failure_rate_bins", ["wave", "stand"], False),
+        ("failure_bins", ["wave"], False),
+    ],
+)
+def test_starts_that_follow_failures_are_pointed_out(
+    tmp_path, monkeypatch, sampling, motions, told
+):
+    monkeypatch.setattr("mimicgym.preparation.available_bytes", lambda: 10 * MB)
+    notes = []
+    overrides = {"env.reset.sampling": sampling}
+    config = run_config(
+        "quick", motion=motions, engine="native", num_envs=8, overrides=overrides
+    )
+    with pytest.raises(UserError, match="10 MB are available"):
+        train(config, out=tmp_path / "run", iterations=1, on_note=notes.append)
+    assert any("sampling=failure_rate_bins" in note for note in notes) == told
+
+
 def test_what_is_available_and_what_is_used():
     available = available_bytes()
     assert available is None or available > 100 * MB

@@ -22,6 +22,7 @@ from mimicgym.envs.tracking import State, TrackingEnv
 from mimicgym.evaluation import evaluation_config
 from mimicgym.motion import Finding, Library, Motion
 from mimicgym.motion.library import ClipEntry
+from mimicgym.physics import make_engine
 from mimicgym.reference import Reference
 
 DURATION_S = 0.2
@@ -127,6 +128,10 @@ def _starts(reference: Reference) -> tuple[np.ndarray, np.ndarray]:
 def _run(env: TrackingEnv, clip: np.ndarray, frame: np.ndarray) -> dict[str, jax.Array]:
     """Arrays (steps, N, ...) of the first steps of every start."""
     batched = BatchedEnv(env, len(clip), autoreset="disabled")
+    # A step's forces are those of the state that its last physics step began with: with
+    # one of these, the start.
+    engine = env.engine
+    one_step = make_engine(engine.name, engine.model, decimation=1).step
     steps = max(1, round(DURATION_S / env.dt_s))
 
     def aim(state: State) -> jax.Array:
@@ -152,7 +157,10 @@ def _run(env: TrackingEnv, clip: np.ndarray, frame: np.ndarray) -> dict[str, jax
     def run() -> dict[str, jax.Array]:
         keys = jax.random.split(jax.random.key(0), len(clip))
         batch = batched.reset_at(keys, jnp.asarray(clip), jnp.asarray(frame))
-        start_n = jnp.linalg.norm(batch.state.robot.contact_force_w, axis=-1)
+        start = batch.state
+        pose = start.physics.qpos[:, 7:]
+        _, pushed = jax.vmap(one_step)(start.physics, pose, start.fields)
+        start_n = jnp.linalg.norm(pushed.contact_force_w, axis=-1)
         going = jnp.ones(len(clip), bool)
         _, trace = jax.lax.scan(body, (batch, going), None, length=steps)
         return trace | {"start_n": start_n}

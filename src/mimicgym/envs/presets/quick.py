@@ -1,6 +1,6 @@
 """Fast to learn on a CPU: the tracking kernels and action rate only, feet the only
-contacts, observations without history or noise, a wide failure threshold, a little
-start noise and more starts in seconds that fail."""
+contacts, observations without history or noise, a wide failure threshold and a little
+start noise."""
 
 from dataclasses import replace
 
@@ -46,7 +46,5 @@ QUICK = replace(
         noise=False,
     ),
     termination=TerminationConfig(tracking_error=0.5),
-    reset=ResetConfig(
-        sampling="failure_rate_bins", joint_pos=0.02, root_xy=0.02, root_z=0.005
-    ),
+    reset=ResetConfig(joint_pos=0.02, root_xy=0.02, root_z=0.005),
 )

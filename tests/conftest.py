@@ -12,6 +12,9 @@ import mimicgym  # noqa: F401  (sets what XLA needs on a CPU)
 
 # isort: split
 
+from collections.abc import Iterator
+
+import jax
 import pytest
 
 
@@ -23,3 +26,12 @@ def real_motions() -> Path:
     if not (folder / "curated").is_dir():
         pytest.skip(f"no clips at {folder}; set MIMICGYM_TEST_MOTIONS to their folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def compile_quickly() -> Iterator[None]:
+    """For tests in which compiling is most of the time, and speed of what comes of it
+    is none."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -55,7 +55,7 @@ overrides.ppo.bc_coef = 1.0
 overrides.env.observation.actor = ["torso_xy_rel", "history_torso_real", "phase"]
 """
 # Runs of two stages compile for minutes where the machine has other work.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("compile_quickly")]
 
 
 def written(folder: Path, text: str) -> Path:

@@ -12,6 +12,7 @@ from mimicgym.run import RunConfig, RunFolder, load_policy, run_config
 from mimicgym.runs import compare_runs, list_runs
 from mimicgym.training import TrainResult, train
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 SETTINGS = {
     "num_seeds": 2,
     "ppo.num_steps": 8,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
-import jax
 import numpy as np
 import pytest
 from gymnasium.vector import VectorEnv
@@ -21,12 +20,9 @@ OPTIONS: dict[str, Any] = {
 LIMIT = 45
 
 
-@pytest.fixture(scope="package", autouse=True)
-def compile_quickly() -> Iterator[None]:
-    """Compiling is most of the time here, and speed of what comes of it is none."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+@pytest.fixture(scope="module", autouse=True)
+def quick_compiling(compile_quickly) -> None:
+    """All of these tests."""
 
 
 def make_vec(num_envs: int = 3, **options: Any) -> VectorEnv:

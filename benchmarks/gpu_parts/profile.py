@@ -2,7 +2,7 @@
 
 First by parts of the same work, as `benchmarks/step.py` has them; then by the programs
 that the device ran, as JAX's profiler saw them, in a stretch of the environment and in
-an iteration's acting.
+an iteration's acting, but not with Warp.
 """
 
 import argparse
@@ -46,16 +46,16 @@ def run(part: Part) -> None:
     part.put(num_envs=size, steps=steps)
     with part.stage("timing"):
         part.put(ms_per_step=step.timed(parts, args))
-    traced: dict[str, Callable[[], Any]] = {
-        "environment": parts.stretches["environment"],
-        "environment without resets": parts.stretches["environment without resets"],
-        "acting": parts.act,
-    }
     if engine == "warp":
         # Under JAX's profiler Warp's CUDA graphs fail to launch (warp 1.18, jax 0.11),
         # which is the end of the process.
         part.put(traces="none with warp")
         return
+    traced: dict[str, Callable[[], Any]] = {
+        "environment": parts.stretches["environment"],
+        "environment without resets": parts.stretches["environment without resets"],
+        "acting": parts.act,
+    }
     for name, function in traced.items():
         with part.stage(f"a trace of {name}"), attempt(part, trace=name):
             part.add({"trace": name, **trace(function)}, "traces")
@@ -95,13 +95,7 @@ def trace(function: Callable[[], Any]) -> dict[str, Any]:
         ],
         "rest_ms": 1e-6 * sum(total for _, (_, total) in order[MOST:]),
         "rest_count": int(sum(count for _, (count, _) in order[MOST:])),
-        "warp_ms": 1e-6 * sum(d for name, _, d in events if is_warp(name)),
-        "warp_count": sum(is_warp(name) for name, _, _ in events),
     }
-
-
-def is_warp(name: str) -> bool:
-    return "cuda_kernel_forward" in name
 
 
 def device_events(file: Path) -> list[tuple[str, float, float]]:

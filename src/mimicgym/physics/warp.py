@@ -107,6 +107,7 @@ class WarpEngine:
         check_operands(self._mj, self.decimation, fields)
         self._check_fields(fields)
         start = PhysicsState(qpos, qvel, jnp.zeros_like(qvel))
+        # Nothing moves: the targets are there for the form.
         return self._place_row(_operands(start, qpos[None, 7:], fields, None))
 
     def step(

@@ -78,6 +78,43 @@ def together(*words: str) -> list[str]:
     return finish(*(train(*words, host) for host in hosts))
 
 
+ENGINES = """
+import sys
+from mimicgym.hosts import join
+from mimicgym.physics import make_engine
+from mimicgym.robot import build_model, get_robot
+join(sys.argv[1])
+import jax, jax.numpy as jnp, numpy as np
+model = build_model(get_robot("g1_23dof"), collisions="feet", visuals=False)
+qpos = np.asarray(model.mj.qpos0, np.float32)
+qvel = np.zeros(model.mj.nv, np.float32)
+for name in ("mjx", "warp"):
+    place = jax.jit(jax.vmap(make_engine(name, model, decimation=4).place))
+    lowered = place.lower(qpos[None], qvel[None], np.ones(1, bool))
+    print(name, jax.process_index(), "constant" in lowered.as_text())
+"""
+
+
+def test_every_engine_is_built_on_its_own_host():
+    """Where MJX by itself would take the first host's device, whose arrays no other
+    can have in a program."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ENGINES, f"localhost:{port}/2/{i}"],
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    for i, said in enumerate(finish(*processes)):
+        assert said.split() == ["mjx", str(i), "True", "warp", str(i), "True"]
+
+
 @pytest.mark.slow
 def test_two_hosts_learn_what_two_devices_of_one_do(tmp_path):
     """And go on with it, though only one of them has written."""

@@ -44,7 +44,10 @@ class MjxEngine:
         self.decimation = decimation
         self.wrench_body = wrench_body
         self._wrench_body = wrench_body_id(model.mj, wrench_body)
-        self._mjx = mjx.put_model(model.mj, impl="jax")
+        # MJX would take the first device of all, which can be another process's.
+        device = jax.local_devices()[0]
+        self._mjx = mjx.put_model(model.mj, device=device, impl="jax")
+        self._row = mjx.make_data(self._mjx, device=device)
 
     def place(
         self,
@@ -104,7 +107,7 @@ class MjxEngine:
         ctrl: jax.Array,
         wrench: jax.Array | None,
     ) -> mjx.Data:
-        data = mjx.make_data(self._mjx).replace(
+        data = self._row.replace(
             qpos=physics.qpos,
             qvel=physics.qvel,
             qacc_warmstart=physics.warmstart,
@@ -123,7 +126,7 @@ class MjxEngine:
 
     def _moved(self, model: mjx.Model, physics: PhysicsState) -> mjx.Data:
         """Where bodies are and how they move, without forces."""
-        data = mjx.make_data(self._mjx).replace(qpos=physics.qpos, qvel=physics.qvel)
+        data = self._row.replace(qpos=physics.qpos, qvel=physics.qvel)
         with jax.default_matmul_precision("highest"):
             return mjx.com_vel(model, mjx.com_pos(model, mjx.kinematics(model, data)))
 

@@ -3,6 +3,7 @@
 import copy
 from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 import mujoco
 from mujoco import mjx
@@ -35,7 +36,7 @@ def supported(mj: mujoco.MjModel) -> mujoco.MjModel:
 def put_model(mj: mujoco.MjModel) -> mjx.Model:
     """The model on the device; `UserError` where MJX-Warp lacks something it has."""
     try:
-        model = mjx.put_model(mj, impl="warp")
+        model = mjx.put_model(mj, device=_device(), impl="warp")
     except (NotImplementedError, ValueError) as error:
         raise UserError(f"engine 'warp' can not have this model: {error}") from error
     matches = max((most_contacts(mj, pair) for pair in range(mj.npair)), default=1)
@@ -48,10 +49,16 @@ def put_model(mj: mujoco.MjModel) -> mjx.Model:
     return cast(mjx.Model, model.tree_replace(changes))
 
 
+def _device() -> jax.Device:
+    """This process's first; MJX would take the first of all, which can be another's."""
+    return jax.local_devices()[0]
+
+
 def make_data(mj: mujoco.MjModel, buffers: Buffers) -> mjx.Data:
     """Space for one environment."""
     return mjx.make_data(
         mj,
+        device=_device(),
         impl="warp",
         naconmax=buffers.contacts,
         naccdmax=buffers.convex,

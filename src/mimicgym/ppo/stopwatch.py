@@ -10,10 +10,15 @@ import jax
 
 @dataclass(frozen=True)
 class Split:
-    """What an iteration's time went to, in seconds."""
+    """What an iteration's time went to, in seconds.
+
+    Attributes:
+      ready_s: when all of it was there, by `time.perf_counter`.
+    """
 
     rollout_s: float
     update_s: float
+    ready_s: float
 
 
 class Stopwatch:
@@ -47,4 +52,4 @@ class Stopwatch:
         between = time.perf_counter()
         jax.block_until_ready(learnt)
         self._now()
-        return Split(between - began, self._last - between)
+        return Split(between - began, self._last - between, self._last)

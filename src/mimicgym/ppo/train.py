@@ -95,7 +95,7 @@ def train(
         seeds = _by_seed(jax.device_get(device_metrics))
         for each in seeds:
             _refuse_divergence(number, each)
-        clock.tick()
+        clock.tick(split.ready_s)
         if on_iteration is None:
             return
         progress = Progress(
@@ -137,7 +137,11 @@ def train(
 
 
 class _Clock:
-    """Training time; what comes before the first result is compiling."""
+    """Training time; what comes before the first result is compiling.
+
+    It goes by when results were there. When the host comes to read them tells less: it
+    may have had to wait for the next iteration's programs to be under way.
+    """
 
     def __init__(self, steps_per_iteration: int):
         self.steps = steps_per_iteration
@@ -146,8 +150,8 @@ class _Clock:
         self.last = self.began
         self.count = 0
 
-    def tick(self) -> None:
-        self.last = time.perf_counter()
+    def tick(self, ready_s: float) -> None:
+        self.last = ready_s
         if self.first is None:
             self.first = self.last
         else:
@@ -155,7 +159,7 @@ class _Clock:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Time in it does not count, from the tick on."""
+        """Time in it does not count, from the last result on."""
         yield
         assert self.first is not None
         away = time.perf_counter() - self.last
@@ -169,13 +173,14 @@ class _Clock:
 
     @property
     def seconds(self) -> float:
-        return 0.0 if self.first is None else time.perf_counter() - self.first
+        """From the first result to the last."""
+        return 0.0 if self.first is None else self.last - self.first
 
     @property
     def steps_per_s(self) -> float:
         if self.first is None or self.count == 0:
             return 0.0
-        return self.count * self.steps / (self.last - self.first)
+        return self.count * self.steps / self.seconds
 
 
 def _refuse_divergence(iteration: int, metrics: dict[str, float | None]) -> None:

@@ -276,6 +276,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         tests=TESTS[:1] if dry else tuple(args.tests),
         devices=args.devices,
         eval_every=1 if dry else args.eval_every,
+        options=tuple(args.option),
         dry=dry,
     )
 
@@ -297,8 +298,17 @@ def _arguments() -> argparse.Namespace:
     add("--clips", type=Path, help="folder with motion files")
     add("--clip-names", nargs="+", default=CLIPS, help="for quality, without .npz")
     add("--tests", nargs="+", default=TESTS, help="for correctness")
-    add("--devices", type=int, default=1, help="for quality and generalist")
-    add("--eval-every", type=int, default=20, help="iterations; for the same two")
+    add(
+        "--devices", type=int, default=1, help="quality, generalist, at most in scaling"
+    )
+    add("--eval-every", type=int, default=20, help="iterations; quality, generalist")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        metavar="--NAME=VALUE",
+        help="of `mimicgym train`, for quality and generalist; may be repeated",
+    )
     add("--dry-run", action="store_true")
     add("--work", type=Path, help="for logs and runs; a temporary folder by default")
     add("--unit", help=argparse.SUPPRESS)

@@ -10,7 +10,6 @@ one that dies by a signal.
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from gpu_parts.engines import CLIP, learning_rate
-from gpu_parts.part import Part, Settings, Skip, attempt
+from gpu_parts.part import Part, Settings, Skip, read_entry
 
 ROOT = Path(__file__).parents[2]
 AXIS = "devices"
@@ -29,8 +28,21 @@ SHARED = PartitionSpec()
 
 def units(settings: Settings) -> tuple[str, ...]:
     learning = [f"learner-{what}" for what in ("init", "collect", "improve", "loop")]
-    scaling = [f"scaling-{preset}" for preset in settings.presets]
+    scaling = [
+        f"scaling-{preset}-{count}x{size // count}"
+        for preset in settings.presets
+        for count, size in _scaled(settings)
+    ]
     return ("sums", "loop", "probe", *learning, "saving", *scaling, "command")
+
+
+def _scaled(settings: Settings) -> list[tuple[int, int]]:
+    """Numbers of devices, each with as many environments in all as one has, and with
+    as many on each."""
+    size = settings.train_sizes[-1]
+    counts = [n for n in (2, 4, 8) if n <= settings.devices]
+    spread = [(n, total) for n in counts for total in (size, size * n)]
+    return [(1, size), *spread]
 
 
 def run(part: Part) -> None:
@@ -221,26 +233,18 @@ def _command(part: Part) -> None:
         raise RuntimeError(f"the command ended with {done.returncode}")
 
 
-def _scaling(part: Part, preset: str) -> None:
-    """Environment steps a second with more devices: as many environments in all, and
-    as many on each. Efficiency is the share of one device's speed, times devices."""
-    most = len(jax.devices())
-    counts = [n for n in (1, 2, 4, 8) if n <= most]
-    engine, size = part.settings.engines[0], part.settings.train_sizes[-1]
-    iterations = 3 if part.dry else 8
-    measure = partial(learning_rate, preset, engine)
-    rates: dict[tuple[str, int], float] = {}
-    for count in part.cases("devices", tuple(counts), need_s=60.0):
-        sizes = {"same number in all": size, "same number on each": size * count}
-        for kind, num_envs in sizes.items():
-            if count == 1 and kind != "same number in all":
-                rates[kind, 1] = rates.get(("same number in all", 1), float("nan"))
-                continue
-            with attempt(part, kind=kind, devices=count):
-                row = measure(num_envs, iterations, devices=count)
-                rate = row["env_steps_per_s_by_medians"]
-                rates[kind, count] = rate
-                base = rates.get((kind, 1))
-                if base:
-                    row["efficiency"] = rate / (base * count)
-                part.add({"engine": engine, "preset": preset, "kind": kind, **row})
+def _scaling(part: Part, what: str) -> None:
+    """Environment steps a second on some of the devices: `PRESET-DEVICESxENVIRONMENTS`,
+    those of a device. Efficiency is the share of one device's speed, times devices, if
+    the unit for one has been run into the same file."""
+    preset, _, sizes = what.rpartition("-")
+    count, each = map(int, sizes.split("x"))
+    engine = part.settings.engines[0]
+    row = learning_rate(
+        preset, engine, count * each, 3 if part.dry else 8, devices=count
+    )
+    alone = f"scaling-{preset}-1x{part.settings.train_sizes[-1]}"
+    for base in read_entry(part.settings.out, "devices", alone).get("results", []):
+        for rate in ("env_steps_per_s", "env_steps_per_s_by_medians"):
+            row[f"efficiency of {rate}"] = row[rate] / (base[rate] * count)
+    part.add({"engine": engine, "preset": preset, **row})

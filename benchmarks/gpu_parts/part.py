@@ -47,6 +47,7 @@ class Settings:
       work: where runs and logs go, which are packed into `out` in the end.
       clips: folder of motion files, or None.
       sizes: numbers of environments.
+      options: for `mimicgym train`, in single trainings and those of all clips.
       dry: tiny sizes, on whatever device there is.
     """
 
@@ -61,6 +62,7 @@ class Settings:
     tests: tuple[str, ...]
     devices: int
     eval_every: int
+    options: tuple[str, ...]
     dry: bool
 
 

@@ -74,7 +74,7 @@ def _train(part: Part, motion: list[str], preset: str, num_envs: int) -> None:
     command += ["--training.checkpoint-every=100000", "--training.keep=1"]
     command += [f"--devices={part.settings.devices}"]
     command += ["--iterations", "2"] if part.dry else ["--minutes", "600"]
-    command += ["--motion", *motion]
+    command += [*part.settings.options, "--motion", *motion]
     part.put(command=" ".join(command[1:]), engine=engine)
     began = time.monotonic()
     log = part.settings.work / f"{part.section}-{part.unit}.train.log"

@@ -94,10 +94,11 @@ def main() -> None:
     wanted = _by_c(CONVERGED.of(mj), states, decimation)
     print(f"{len(states.qpos)} states of {len(args.clips)} clips, preset {args.preset}")
     engines = {"native": _c_engine, "mjx": _mjx_engine}
+    settings = args.newton or SETTINGS
     loops: dict[tuple[str, Setting], Callable[[], None]] = {}
     rows: list[dict[str, Any]] = []
     for name in args.engines:
-        for setting in SETTINGS:
+        for setting in settings:
             row = {"engine": name, **asdict(setting)}
             try:
                 found, loop, first_s = engines[name](
@@ -119,7 +120,7 @@ def main() -> None:
         key = (row["engine"], Setting(**{k: row[k] for k in asdict(Setting())}))
         if key not in times:
             continue
-        base = times[row["engine"], SETTINGS[0]]
+        base = times[row["engine"], settings[0]]
         ratios = sorted(b / t for b, t in zip(base, times[key], strict=True))
         row["speed"] = ratios[len(ratios) // 2]
         row["speed_spread"] = [ratios[0], ratios[-1]]
@@ -243,6 +244,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _newton(text: str) -> Setting:
+    iterations, _, ls_iterations = text.partition("/")
+    return Setting(iterations=int(iterations), ls_iterations=int(ls_iterations))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -251,6 +257,13 @@ def _arguments() -> argparse.Namespace:
     add("--clips", nargs="+", required=True)
     add("--preset", default="default")
     add("--engines", nargs="+", default=["native", "mjx"], choices=["native", "mjx"])
+    add(
+        "--newton",
+        nargs="+",
+        type=_newton,
+        metavar="ITERATIONS/LINESEARCH",
+        help="these instead of the usual settings; speed is relative to the first",
+    )
     add("--num-envs", type=int, default=32)
     add("--looks", type=int, default=4, help="states taken of each environment")
     add("--steps", type=int, default=5, help="control steps whose speed is measured")

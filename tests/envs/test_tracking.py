@@ -600,6 +600,23 @@ def test_bad_configurations_say_what_is_wrong(changes, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("engine", "asked", "found"),
+    [
+        ("native", {}, (10, 20)),
+        ("auto", {}, (10, 20) if jax.default_backend() == "cpu" else (10, 8)),
+        ("mjx", {}, (10, 8)),
+        ("mjx", {"iterations": 6}, (6, 8)),
+        ("native", {"iterations": 3, "ls_iterations": 4}, (3, 4)),
+    ],
+)
+def test_the_solver_makes_what_its_engine_needs_or_what_is_asked(engine, asked, found):
+    config = env_config("quick", engine=engine)
+    physics = dataclasses.replace(config.physics, **asked)
+    option = make_env(dataclasses.replace(config, physics=physics)).engine.model.mj.opt
+    assert (option.iterations, option.ls_iterations) == found
+
+
 @pytest.mark.parametrize("robot", ["g1_23dof", "g1_29dof"])
 @pytest.mark.parametrize("preset", ENV_PRESETS)
 def test_presets_make_environments(robot, preset):

@@ -11,7 +11,7 @@ from mimicgym.envs.presets import env_preset
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
 from mimicgym.motion import Library, load_library
-from mimicgym.physics import make_engine
+from mimicgym.physics import line_search_iterations, make_engine
 from mimicgym.reference import build_reference
 from mimicgym.robot import build_model, get_robot
 
@@ -75,12 +75,15 @@ def make_env(
         library = library_of(config)
     terrains = [entry.terrain for entry in library.entries]
     ground, field = make_ground(config.terrain, terrains, library.motions)
+    ls_iterations = physics.ls_iterations
+    if ls_iterations is None:
+        ls_iterations = line_search_iterations(config.engine)
     model = build_model(
         robot,
         collisions=physics.collisions,
         timestep_s=physics.timestep_s,
         iterations=physics.iterations,
-        ls_iterations=physics.ls_iterations,
+        ls_iterations=ls_iterations,
         gains=config.control.gains,
         friction=physics.friction,
         torque_control=config.control.target == "torque",

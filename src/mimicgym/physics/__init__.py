@@ -1,6 +1,6 @@
 """Physics engines behind one interface."""
 
-from mimicgym.physics.engine import ENGINES, Engine, make_engine
+from mimicgym.physics.engine import ENGINES, Engine, line_search_iterations, make_engine
 from mimicgym.physics.fields import NO_FIELDS, Fields
 from mimicgym.physics.state import PhysicsState, RobotState
 
@@ -11,5 +11,6 @@ __all__ = [
     "Fields",
     "PhysicsState",
     "RobotState",
+    "line_search_iterations",
     "make_engine",
 ]

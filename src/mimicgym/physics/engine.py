@@ -10,6 +10,10 @@ from mimicgym.physics.state import PhysicsState, RobotState
 from mimicgym.robot import RobotModel
 
 ENGINES = ("auto", "mjx", "native", "warp")
+# Most iterations of the constraint solver's line search, if nothing is said. MJX's goes
+# on for as long as the slowest row of a batch does, and past 8 nothing changes by it
+# (docs/performance.md).
+_LS_ITERATIONS = {"native": 20, "warp": 20, "mjx": 8}
 
 
 class Engine(Protocol):
@@ -61,6 +65,21 @@ class Engine(Protocol):
         ...
 
 
+def engine_name(name: str) -> str:
+    """The engine that one of `ENGINES` means here. "auto" is native where JAX runs on a
+    CPU, else mjx."""
+    if name not in ENGINES:
+        raise unknown_name("engine", name, ENGINES)
+    if name == "auto":
+        return "native" if jax.default_backend() == "cpu" else "mjx"
+    return name
+
+
+def line_search_iterations(name: str) -> int:
+    """Most iterations that the line search of an engine's solver needs."""
+    return _LS_ITERATIONS[engine_name(name)]
+
+
 def make_engine(
     name: str,
     model: RobotModel,
@@ -69,19 +88,16 @@ def make_engine(
     threads: int = 0,
     wrench_body: str = "torso_link",
 ) -> Engine:
-    """Build an engine. "auto" is native where JAX runs on a CPU, else mjx.
+    """Build an engine.
 
     Args:
-      name: one of `ENGINES`.
+      name: one of `ENGINES`, see `engine_name`.
       model: the compiled robot.
       decimation: physics steps per control step.
       threads: threads of the native engine, 0 for all cores that may be used.
       wrench_body: the body that `step`'s wrench acts on.
     """
-    if name not in ENGINES:
-        raise unknown_name("engine", name, ENGINES)
-    if name == "auto":
-        name = "native" if jax.default_backend() == "cpu" else "mjx"
+    name = engine_name(name)
     # Imported here: mujoco.mjx takes seconds to import and the native engine does
     # not need it.
     if name == "native":

@@ -49,7 +49,7 @@ def put_model(mj: mujoco.MjModel) -> mjx.Model:
     return cast(mjx.Model, model.tree_replace(changes))
 
 
-def _device() -> jax.Device:
+def _device() -> Any:
     """This process's first; MJX would take the first of all, which can be another's."""
     return jax.local_devices()[0]
 

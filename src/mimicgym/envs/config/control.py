@@ -15,8 +15,9 @@ class PhysicsConfig:
     with the floor) or full (also the robot with itself)."""
     iterations: int = 10
     """Most Newton iterations of the constraint solver."""
-    ls_iterations: int = 20
-    """Most line-search iterations of the constraint solver."""
+    ls_iterations: int | None = None
+    """Most line-search iterations of the constraint solver; if nothing is given, 8 with
+    mjx and 20 with the others."""
     friction: float = 1.0
     """Sliding friction of the contacts with the floor."""
 

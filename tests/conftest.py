@@ -31,7 +31,9 @@ def real_motions() -> Path:
 @pytest.fixture(scope="module")
 def compile_quickly() -> Iterator[None]:
     """For tests in which compiling is most of the time, and speed of what comes of it
-    is none."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    is none; for the processes that they start as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+        jax.config.update("jax_disable_most_optimizations", False)

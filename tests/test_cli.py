@@ -18,6 +18,8 @@ from mimicgym.envs.make import make_env
 from mimicgym.ppo import Checkpoints, Learner
 from mimicgym.run import RunFolder, load_policy
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 SMALL = [
     "--motion=squat",
     "--num-envs=16",

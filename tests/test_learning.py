@@ -12,6 +12,8 @@ from mimicgym.ppo import Learner
 from mimicgym.run import run_config
 from mimicgym.training import train
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 
 def test_an_iteration_is_compiled_once_and_moves_the_policy():
     config = run_config("quick", motion="wave", engine="native")

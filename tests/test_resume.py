@@ -26,6 +26,8 @@ from mimicgym.recording import judge as judging
 from mimicgym.run import RunConfig, RunFolder, load_policy, run_config
 from mimicgym.training import train
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 # Two clips and a sampler that remembers, so that more than weights has to be kept.
 SETTINGS = {
     "ppo.num_steps": 8,

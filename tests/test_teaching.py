@@ -13,6 +13,8 @@ from mimicgym.ppo import Checkpoints, Learner, policy_of
 from mimicgym.run import RunFolder
 from mimicgym.teaching import load_teachers, named_folders, taught_config
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 SMALL = {
     "num_envs": 4,
     "ppo.num_steps": 2,

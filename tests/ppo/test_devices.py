@@ -19,6 +19,8 @@ from mimicgym.ppo.slices import normal, shuffled
 from tests.ppo.probes import Ring
 from tests.ppo.spread import CONFIG
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,24 @@ def test_play_saves_films(run, tmp_path, suffix):
     small = ["--width", "64", "--height", "64"]
     assert main(["play", str(run), "--video", str(film), *small]) == 0
     assert film.stat().st_size > 1000
+
+
+def test_a_policy_from_another_machine_is_played_by_the_engine_at_hand(
+    run, tmp_path, monkeypatch, capsys
+):
+    """Trained by `warp`, say, where that is not installed."""
+    there = tmp_path / "run"
+    shutil.copytree(run, there)
+    config = json.loads((there / "config.json").read_text())
+    config["env"]["engine"] = "warp"
+    (there / "config.json").write_text(json.dumps(config))
+    monkeypatch.setitem(sys.modules, "warp", None)
+    strip = tmp_path / "strip.png"
+    words = ["play", str(there), "--video", str(strip)]
+    assert main(words) == 2
+    assert "pip install 'mimicgym[warp]'" in capsys.readouterr().err
+    assert main([*words, "--engine", "native"]) == 0
+    assert strip.exists()
 
 
 def final_arrays(path: Path) -> list[np.ndarray]:
@@ -216,8 +235,6 @@ def test_resuming_with_other_settings_is_refused(run, capsys):
 
 
 def test_a_checkpoint_of_another_robot_is_refused(run, tmp_path, capsys):
-    import shutil
-
     other = tmp_path / "other"
     shutil.copytree(run, other)
     config = json.loads((other / "config.json").read_text())

@@ -29,6 +29,8 @@ class PlayArgs:
     """Clips, instead of those of the training."""
     clip: str | None = None
     """Which of them to show, by name; the first by default."""
+    engine: str | None = None
+    """Engine, instead of that of the training."""
     video: Path | None = None
     """Save a film (.mp4 or .gif) or a strip of pictures (.png) instead of opening a
     window."""
@@ -47,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
     config = RunFolder.open(args.run).config().env
     if args.motion:
         config = replace(config, motion=replace(config.motion, clips=args.motion))
+    if args.engine is not None:
+        config = replace(config, engine=args.engine)
     env = make_env(evaluation_config(config))
     names = env.reference.clip_names
     if args.clip is not None and args.clip not in names:

@@ -604,7 +604,6 @@ def test_bad_configurations_say_what_is_wrong(changes, message):
     ("engine", "asked", "found"),
     [
         ("native", {}, (10, 20)),
-        ("auto", {}, (10, 20) if jax.default_backend() == "cpu" else (10, 8)),
         ("mjx", {}, (10, 8)),
         ("mjx", {"iterations": 6}, (6, 8)),
         ("native", {"iterations": 3, "ls_iterations": 4}, (3, 4)),

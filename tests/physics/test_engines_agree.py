@@ -3,13 +3,14 @@ the torque formula."""
 
 import sys
 from dataclasses import fields
+from importlib.machinery import ModuleSpec
 
 import jax
 import numpy as np
 import pytest
 
 from mimicgym.errors import UserError
-from mimicgym.physics import RobotState, make_engine
+from mimicgym.physics import RobotState, engine, make_engine
 
 
 @pytest.fixture(params=["native", "mjx"])
@@ -149,6 +150,25 @@ def test_decimation_zero(name, model):
         make_engine(name, model, decimation=0)
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="of CPUs")
 def test_auto_is_native_on_a_cpu(model):
-    expected = "native" if jax.default_backend() == "cpu" else "mjx"
-    assert make_engine("auto", model).name == expected
+    assert make_engine("auto", model).name == "native"
+
+
+@pytest.mark.parametrize(
+    ("platform", "installed", "found"),
+    [
+        ("cuda", True, "warp"),
+        ("cuda", False, "mjx"),
+        ("rocm", True, "mjx"),
+        ("tpu", True, "mjx"),
+    ],
+)
+def test_auto_is_the_fastest_there_is(monkeypatch, platform, installed, found):
+    named = "tpu" if platform == "tpu" else "gpu"
+    monkeypatch.setattr(engine.jax, "default_backend", lambda: named)
+    monkeypatch.setattr(engine.backend, "backends", lambda: {platform: 0, "cpu": 1})
+    spec = ModuleSpec("warp", None) if installed else None
+    monkeypatch.setattr(engine, "find_spec", lambda name: spec)
+    assert engine.engine_name("auto") == found
+    assert engine.engine_name("native") == "native"

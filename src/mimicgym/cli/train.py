@@ -46,7 +46,8 @@ class TrainArgs:
     """Learner of another task: with quick, any task learns on a CPU. The preset's by
     default."""
     engine: str | None = None
-    """auto (native on a CPU, else mjx), mjx, native or warp."""
+    """auto (native on a CPU, warp on NVIDIA GPUs where it is installed, else mjx), mjx,
+    native or warp."""
     robot: str | None = None
     """g1_23dof or g1_29dof."""
     num_envs: int | None = None

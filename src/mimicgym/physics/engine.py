@@ -1,8 +1,10 @@
 """The one interface behind which the physics engines sit."""
 
+from importlib.util import find_spec
 from typing import Protocol
 
 import jax
+from jax.extend import backend
 
 from mimicgym.errors import unknown_name
 from mimicgym.physics.fields import NO_FIELDS, Fields
@@ -66,13 +68,20 @@ class Engine(Protocol):
 
 
 def engine_name(name: str) -> str:
-    """The engine that one of `ENGINES` means here. "auto" is native where JAX runs on a
-    CPU, else mjx."""
+    """The engine that one of `ENGINES` means here.
+
+    "auto" is the fastest that there is: native where JAX runs on a CPU; on NVIDIA GPUs
+    warp, if it is installed; else mjx.
+    """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
-    if name == "auto":
-        return "native" if jax.default_backend() == "cpu" else "mjx"
-    return name
+    if name != "auto":
+        return name
+    if jax.default_backend() == "cpu":
+        return "native"
+    # MJX-Warp itself asks so whether it may use a GPU.
+    on_cuda = "cuda" in backend.backends()
+    return "warp" if on_cuda and find_spec("warp") is not None else "mjx"
 
 
 def line_search_iterations(name: str) -> int:

@@ -69,8 +69,8 @@ class EnvConfig:
     robot: str = "g1_23dof"
     """g1_23dof (wrists fixed) or g1_29dof."""
     engine: str = "auto"
-    """auto (native on a CPU, else mjx), mjx, native, or warp (MJX-Warp, for
-    NVIDIA GPUs: `pip install 'mimicgym[warp]'`)."""
+    """auto (native on a CPU, warp on NVIDIA GPUs where it is installed, else mjx), mjx,
+    native, or warp (MJX-Warp: `pip install 'mimicgym[warp]'`)."""
     threads: int = 0
     """Threads of the native engine; 0 is one for each core that may be used."""
     chunk: int = 0

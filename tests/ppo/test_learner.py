@@ -332,7 +332,6 @@ def test_time_is_told_apart_into_acting_and_learning():
         update = sum(p.update_s for p in later)
         shares[epochs] = update / sum(p.rollout_s + p.update_s for p in later)
     assert 0 < shares[1] < shares[40] < 1
-    # A GPU is as quick at learning as at starting its many small programs, more so
-    # beside other work (0.60 by itself, 0.07 beside twenty other processes).
-    if jax.default_backend() == "cpu":
-        assert shares[40] > 0.8
+    # A GPU is as quick at learning as at starting its many small programs: 0.60 by
+    # itself. Beside twenty other processes it was 0.07.
+    assert shares[40] > (0.8 if jax.default_backend() == "cpu" else 0.5)

@@ -66,7 +66,8 @@ def test_flag_known_to_another_release_is_set(fresh):
 
 
 def _python(code: str, timeout_s: float, **env: str) -> subprocess.CompletedProcess:
-    inherited = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    ours = ("XLA_FLAGS", xla.RANDOM.upper())
+    inherited = {k: v for k, v in os.environ.items() if k not in ours}
     return subprocess.run(
         [sys.executable, "-c", code],
         env=inherited | {"JAX_PLATFORMS": "cpu"} | env,
@@ -96,6 +97,27 @@ with warnings.catch_warnings(record=True) as caught:
 print([(w.category.__name__, str(w.message)) for w in caught])
 print("XLA_FLAGS" in os.environ)
 """
+
+
+RANDOM = """
+import mimicgym, jax
+print(jax.config.jax_threefry_gpu_kernel_lowering)
+program = jax.jit(lambda key: jax.random.uniform(key, (4,)))
+traced = program.trace(jax.random.key(0))
+print("threefry2x32_ffi" in traced.lower(lowering_platforms=("cuda",)).as_text())
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "by_kernel"),
+    [("", None, True), ("import jax", None, True), ("", "false", False)],
+)
+def test_a_gpu_draws_random_numbers_by_a_kernel(before, said, by_kernel):
+    """Unless the user wants it otherwise, and by whoever was imported first."""
+    told = {} if said is None else {"JAX_THREEFRY_GPU_KERNEL_LOWERING": said}
+    done = _python(before + RANDOM, 60, **told)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(by_kernel)] * 2
 
 
 def test_import_after_the_start_of_jax_warns_and_says_what_to_do():

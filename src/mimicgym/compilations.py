@@ -1,5 +1,6 @@
 """Which programs are compiled meanwhile, and which of them come from JAX's cache."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,8 @@ class CompilationLog:
 
     def __init__(self) -> None:
         self.programs: list[Compilation] = []
-        self._hit = False
+        # Each thread's own: several may compile at once.
+        self._here = threading.local()
 
     def __enter__(self) -> "CompilationLog":
         monitoring.register_event_listener(self._on_event)
@@ -52,11 +54,12 @@ class CompilationLog:
     def _on_event(self, event: str, **_: Any) -> None:
         # Told of within the compilation whose duration follows.
         if event == _HIT:
-            self._hit = True
+            self._here.hit = True
 
     def _on_duration(self, event: str, duration_secs: float, **told: Any) -> None:
         if event != _COMPILED:
             return
         name = str(told.get("fun_name", ""))
-        self.programs.append(Compilation(name, duration_secs, self._hit))
-        self._hit = False
+        hit = getattr(self._here, "hit", False)
+        self.programs.append(Compilation(name, duration_secs, hit))
+        self._here.hit = False

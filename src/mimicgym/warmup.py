@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mimicgym.compilations import Compilation, CompilationLog
 from mimicgym.errors import UserError
 from mimicgym.hosts import several
-from mimicgym.physics import foreign
+from mimicgym.physics import foreign, warp_kernels
 from mimicgym.ppo.ahead import compile_iteration
 from mimicgym.ppo.seeds import one
 from mimicgym.ppo.writer import without_keys
@@ -42,7 +42,8 @@ def warm_up(
     """Compile the programs of `training.train` with this configuration.
 
     Environments are started and the networks made, since that consists of many small
-    programs; acting, learning and evaluating are compiled without being run.
+    programs; acting, learning and evaluating are compiled without being run. So are
+    Warp's kernels where they run on a GPU.
 
     Args:
       on_note: told how much memory will be needed.
@@ -69,5 +70,6 @@ def warm_up(
         clip_report(prepared.env, first)
         jax.tree.map(jnp.copy, without_keys(first))
         Judge(config.env, config.ppo, prepared.library).compile(first)
+    warp_kernels.wait()
     native = prepared.env.engine.name == "native"
     return Warmth(tuple(log.programs), Path(folder), not native or foreign.available())

@@ -28,6 +28,7 @@ from mimicgym.physics.scratch import summing
 from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
 from mimicgym.physics.warp_model import (
     check_installed,
+    compile_kernels,
     make_data,
     put_model,
     supported,
@@ -85,6 +86,7 @@ class WarpEngine:
         self._wrench_body = wrench_body_id(model.mj, wrench_body)
         self._mj = supported(summing(model))
         self._mjx = put_model(self._mj)
+        compile_kernels(self._mj, self.buffers)
         self._row = make_data(self._mj, self.buffers)
         self._keys = model.key_body_ids
         self._carriers = _carriers(self._mj)[self._keys]

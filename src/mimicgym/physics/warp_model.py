@@ -9,6 +9,7 @@ import mujoco
 from mujoco import mjx
 
 from mimicgym.errors import UserError
+from mimicgym.physics import warp_kernels
 from mimicgym.physics.buffers import Buffers, most_contacts
 
 
@@ -39,14 +40,41 @@ def put_model(mj: mujoco.MjModel) -> mjx.Model:
         model = mjx.put_model(mj, device=_device(), impl="warp")
     except (NotImplementedError, ValueError) as error:
         raise UserError(f"engine 'warp' can not have this model: {error}") from error
-    matches = max((most_contacts(mj, pair) for pair in range(mj.npair)), default=1)
     changes: dict[str, Any] = {
-        # Kernels would print at every step and not stop; what matters is counted.
-        "opt._impl.warn_overflow": 0,
-        # Contacts of a pair, for its sensor.
-        "opt._impl.contact_sensor_maxmatch": matches,
+        f"opt._impl.{name}": value for name, value in _options(mj).items()
     }
     return cast(mjx.Model, model.tree_replace(changes))
+
+
+def compile_kernels(mj: mujoco.MjModel, buffers: Buffers) -> None:
+    """Have another process fill Warp's cache meanwhile; see `warp_kernels`."""
+    warp_kernels.compile_ahead(mj, kernel_sizes(mj, buffers), _device())
+
+
+def kernel_sizes(mj: mujoco.MjModel, buffers: Buffers) -> dict[str, Any]:
+    """As `warp_kernels` wants them."""
+    options = {f"opt.{name}": value for name, value in _options(mj).items()}
+    return _sizes(buffers) | options
+
+
+def _options(mj: mujoco.MjModel) -> dict[str, Any]:
+    """What MJX-Warp sets otherwise, and `MjModel` does not have."""
+    matches = max((most_contacts(mj, pair) for pair in range(mj.npair)), default=1)
+    return {
+        # Kernels would print at every step and not stop; what matters is counted.
+        "warn_overflow": 0,
+        # Contacts of a pair, for its sensor.
+        "contact_sensor_maxmatch": matches,
+    }
+
+
+def _sizes(buffers: Buffers) -> dict[str, Any]:
+    """By the names of `mjx.make_data`."""
+    return {
+        "naconmax": buffers.contacts,
+        "naccdmax": buffers.convex,
+        "njmax": buffers.rows,
+    }
 
 
 def _device() -> Any:
@@ -56,14 +84,7 @@ def _device() -> Any:
 
 def make_data(mj: mujoco.MjModel, buffers: Buffers) -> mjx.Data:
     """Space for one environment."""
-    return mjx.make_data(
-        mj,
-        device=_device(),
-        impl="warp",
-        naconmax=buffers.contacts,
-        naccdmax=buffers.convex,
-        njmax=buffers.rows,
-    )
+    return mjx.make_data(mj, device=_device(), impl="warp", **_sizes(buffers))
 
 
 def widened(row: mjx.Data, buffers: Buffers, count: int) -> mjx.Data:

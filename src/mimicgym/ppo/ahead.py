@@ -1,5 +1,6 @@
 """The programs of an iteration, compiled before anything is run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ class Iteration:
 def compile_iteration(learner: Learner | SeedLearner, state: LearnerState) -> Iteration:
     """Compile what the learner will run, or read it from the compilation cache.
 
+    On one device both at once: XLA compiles much of a program with a single thread.
+
     They are the learner's own functions, lowered for the very shapes: a process that
     calls them later finds them in the cache. The learner itself still compiles (or
     reads) at its first call, since JAX keeps no compiled program for a function that
@@ -39,18 +42,17 @@ def compile_iteration(learner: Learner | SeedLearner, state: LearnerState) -> It
     collect: Any = learner.collect
     improve: Any = learner.improve
     lowered = collect.lower(state)
-    compiled = lowered.compile()
-    shapes = lowered.out_info
-    if isinstance(learner, Learner) and learner.devices > 1:
-        # Where arrays lie is part of a program. On one device nothing is said of it.
-        shapes = jax.tree.map(
-            lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-            shapes,
-            compiled.output_shardings,
-        )
-    after, rollout, _ = shapes
-    return Iteration(
-        compiled,
-        improve.lower(after, rollout, learner.teachers).compile(),
-        learner.teachers,
-    )
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(lowered.compile)
+        shapes = lowered.out_info
+        if isinstance(learner, Learner) and learner.devices > 1:
+            # Where arrays lie is part of a program. On one device nothing is said of
+            # it.
+            shapes = jax.tree.map(
+                lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+                shapes,
+                acting.result().output_shardings,
+            )
+        after, rollout, _ = shapes
+        learning = improve.lower(after, rollout, learner.teachers).compile()
+        return Iteration(acting.result(), learning, learner.teachers)

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from mimicgym.errors import UserError
+from mimicgym.ppo.ahead import Iteration, compile_iteration
 from mimicgym.ppo.learner import Learner
 from mimicgym.ppo.seeds import SeedLearner, over_seeds
 from mimicgym.ppo.state import LearnerState
@@ -112,13 +113,17 @@ def train(
         on_iteration(progress, rest)
 
     with Stopwatch() as watch:
+        programs: Iteration | None = None
         while should_stop is None or not should_stop():
             if iterations is not None and done >= iterations:
                 break
             if seconds is not None and clock.seconds >= seconds:
                 break
-            state, rollout, acted = learner.collect(state)
-            state, learnt = learner.improve(state, rollout, learner.teachers)
+            if programs is None:
+                # From here on nothing can be compiled again.
+                programs = compile_iteration(learner, state)
+            state, rollout, acted = programs.collect(state)
+            state, learnt = programs.improve(state, rollout, programs.teachers)
             del rollout  # its memory is wanted for the next
             done += 1
             if waiting is not None:

@@ -1,0 +1,174 @@
+"""MJX-Warp's kernels for a GPU, compiled ahead and many at once, by another process.
+
+Warp compiles a module of kernels when one of them is first launched: for a G1 some
+forty modules, one after the other, which takes longer than all that XLA compiles. They
+are kept in Warp's cache. So, while this process is busy with XLA, another one makes a
+step of the same model in which nothing is launched, notes what would have been, and
+fills the cache with it, on all cores. Nothing is lost where that fails: what is not in
+the cache is compiled when it is needed.
+
+This file is run by its path, without the rest of mimicgym and without JAX.
+"""
+
+import atexit
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import mujoco
+import numpy as np
+
+# Those under way and those that have ended, by what they compile.
+_started: dict[Path, subprocess.Popen] = {}
+
+
+def compile_ahead(mj: mujoco.MjModel, sizes: dict[str, int], device: Any) -> None:
+    """Start to fill Warp's cache, unless it has been done.
+
+    Args:
+      mj: the model.
+      sizes: arguments of `mjx.make_data` for one environment, and options of
+        `mjx.Model` that are not in mj, as "opt.NAME".
+      device: of JAX. On others than NVIDIA's nothing is done: Warp is for tests there.
+    """
+    if device.platform not in ("gpu", "cuda"):
+        return
+    import warp
+
+    warp.init()
+    cuda = f"cuda:{device.local_hardware_id}"
+    folder = tempfile.TemporaryDirectory(prefix="mimicgym-kernels-")
+    file = Path(folder.name, "model.mjb")
+    mujoco.mj_saveModel(mj, str(file), None)
+    told = json.dumps(sizes, sort_keys=True)
+    about = (told, warp.get_device(cuda).arch, metadata.version("mujoco-mjx"))
+    label = hashlib.sha256(file.read_bytes() + repr(about).encode()).hexdigest()
+    cache = Path(str(warp.config.kernel_cache_dir))
+    note = cache / f"mimicgym-{label[:16]}.json"
+    if note in _started or _kept(note):
+        folder.cleanup()
+        return
+    process = subprocess.Popen(
+        # Not -m, which would import mimicgym; and not from the folder of this file,
+        # where modules have the names of packages.
+        [sys.executable, "-P", __file__, str(file), told, cuda, str(note)],
+        # Warp adds its version to the folder.
+        env=os.environ | {"WARP_CACHE_PATH": str(cache.parent)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _started[note] = process
+    atexit.register(_end, process, folder)
+
+
+def wait() -> None:
+    """Until everything that was started has ended."""
+    for process in _started.values():
+        process.wait()
+
+
+def step_kernels(
+    mj: mujoco.MjModel, sizes: dict[str, int], device: str
+) -> dict[Any, list[int]]:
+    """What a physics step would launch: Warp's modules, each with its block sizes.
+
+    The step is that of MuJoCo Warp within MJX. Its functions launch kernels by
+    `warp.launch` and `warp.launch_tiled`, in whose place others stand meanwhile.
+    """
+    import mujoco.mjx.third_party.mujoco_warp as mujoco_warp
+    import warp
+
+    found: dict[Any, list[int]] = {}
+    usual = 1 if warp.get_device(device).is_cpu else 256
+
+    def launch(
+        kernel: Any, dim: Any, *_: Any, block_dim: int | None = None, **__: Any
+    ) -> None:
+        if 0 in np.atleast_1d(dim):
+            return  # as Warp does: the model has none of these
+        size = block_dim if block_dim and block_dim > 0 and usual > 1 else usual
+        sizes = found.setdefault(kernel.module, [])
+        if size not in sizes:
+            sizes.append(size)
+
+    def loop(condition: Any, while_body: Any, **given: Any) -> None:
+        while_body(**given)
+
+    def branch(condition: Any, on_true: Any = None, on_false: Any = None, **given: Any):
+        for body in (on_true, on_false):
+            if body is not None:
+                body(**given)
+
+    # MJX prepares models on the CPU.
+    with warp.ScopedDevice("cpu"):
+        model = mujoco_warp.put_model(mj)
+        room = {k: v for k, v in sizes.items() if not k.startswith("opt.")}
+        data = mujoco_warp.make_data(mj, nworld=1, **room)
+    for name, value in sizes.items():
+        if name.startswith("opt."):
+            setattr(model.opt, name.removeprefix("opt."), value)
+    instead = {
+        "launch": launch,
+        "launch_tiled": launch,
+        "capture_while": loop,
+        "capture_if": branch,
+    }
+    with warp.ScopedDevice(device), mock.patch.multiple(warp, **instead):
+        mujoco_warp.step(model, data)
+    return found
+
+
+def load(modules: dict[Any, list[int]], device: str) -> list[str]:
+    """Compile modules, many at once, or find them in Warp's cache. Returns the names of
+    their folders there."""
+    import warp
+
+    def one(item: tuple[Any, list[int]]) -> list[str]:
+        module, sizes = item
+        for size in sizes:
+            module.load(warp.get_device(device), size)
+        return [module.get_module_identifier(size) for size in sizes]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sorted(
+            {name for names in pool.map(one, modules.items()) for name in names}
+        )
+
+
+def _kept(note: Path) -> bool:
+    """Whether a process has noted what it compiled, and all of it is still there."""
+    try:
+        names = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return False
+    return all((note.parent / name).is_dir() for name in names)
+
+
+def _end(process: subprocess.Popen, folder: tempfile.TemporaryDirectory) -> None:
+    # What it has compiled so far stays.
+    process.terminate()
+    process.wait()
+    folder.cleanup()
+
+
+def main(file: str, told: str, device: str, note: str) -> None:
+    """Of the other process."""
+    import warp
+
+    warp.config.log_level = warp.LOG_WARNING
+    warp.init()
+    mj = mujoco.MjModel.from_binary_path(file)
+    names = load(step_kernels(mj, json.loads(told), device), device)
+    Path(note).write_text(json.dumps(names))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

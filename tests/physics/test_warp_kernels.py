@@ -18,6 +18,8 @@ from mimicgym.robot import build_model, get_robot
 
 pytest.importorskip("warp")
 
+DEVICE = "cpu" if jax.default_backend() == "cpu" else "cuda:0"
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -25,14 +27,16 @@ def model():
 
 
 @pytest.fixture
-def of_a_gpu(monkeypatch):
-    """JAX's device of a machine with a GPU, as far as the first process looks at it;
-    there is none for the other one. What this test starts is forgotten."""
+def of_a_gpu(monkeypatch, tmp_path):
+    """JAX's device of a machine with a GPU, as far as the first process looks at it; no
+    other process finds that one. What is started and kept is forgotten."""
     import warp
 
+    warp.init()
+    monkeypatch.setattr(warp.config, "kernel_cache_dir", str(tmp_path / "1.0"))
     monkeypatch.setattr(warp, "get_device", lambda name: SimpleNamespace(arch=90))
     monkeypatch.setattr(warp_kernels, "_started", {})
-    return SimpleNamespace(platform="gpu", local_hardware_id=0)
+    return SimpleNamespace(platform="gpu", local_hardware_id=99)
 
 
 def test_what_a_step_loads_was_known_before(model, monkeypatch):
@@ -41,8 +45,8 @@ def test_what_a_step_loads_was_known_before(model, monkeypatch):
 
     engine = WarpEngine(model, decimation=1)
     mj = supported(engine._mj)
-    known = warp_kernels.step_kernels(mj, kernel_sizes(mj, engine.buffers), "cpu")
-    names = set(warp_kernels.load(known, "cpu"))
+    known = warp_kernels.step_kernels(mj, kernel_sizes(mj, engine.buffers), DEVICE)
+    names = set(warp_kernels.load(known, DEVICE))
     assert names == {
         m.get_module_identifier(s) for m, sizes in known.items() for s in sizes
     }
@@ -73,7 +77,7 @@ def test_another_process_notes_what_it_has_compiled(model, tmp_path):
     mujoco.mj_saveModel(mj, str(file), None)
     told = json.dumps(kernel_sizes(mj, buffers_of(mj)))
     command = [sys.executable, "-P", warp_kernels.__file__]
-    subprocess.run([*command, str(file), told, "cpu", str(note)], check=True)
+    subprocess.run([*command, str(file), told, DEVICE, str(note)], check=True)
     names = json.loads(note.read_text())
     assert len(names) > 20
     # A note counts as long as all that it names is there.
@@ -101,13 +105,12 @@ def test_what_has_been_done_is_not_started(model, of_a_gpu):
     assert process.returncode != 0 and not note.exists()
     # As if it had been done by an earlier program.
     warp_kernels._started.clear()
+    note.parent.mkdir()
     note.write_text("[]")
-    try:
-        warp_kernels.compile_ahead(mj, {"naconmax": 7}, of_a_gpu)
-        assert warp_kernels._started == {}
-        # Other sizes, other kernels.
-        warp_kernels.compile_ahead(mj, {"naconmax": 8}, of_a_gpu)
-        assert len(warp_kernels._started) == 1
-    finally:
-        note.unlink()
-        warp_kernels.wait()
+    warp_kernels.compile_ahead(mj, {"naconmax": 7}, of_a_gpu)
+    assert warp_kernels._started == {}
+    # Other sizes, other kernels.
+    warp_kernels.compile_ahead(mj, {"naconmax": 8}, of_a_gpu)
+    ((_, process),) = warp_kernels._started.items()
+    process.kill()
+    process.wait()

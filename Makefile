@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 8
+# Tests at once; each process takes up to 6 GB.
+JOBS ?= 2
 OUT ?= runs/wave
 
 export MUJOCO_GL ?= egl
@@ -15,8 +17,9 @@ train: $(VENV)/.installed
 	$(BIN)/mimicgym eval $(OUT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
-	MIMICGYM_EXAMPLE_MINUTES=0.1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=240 examples
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not alone"
+	$(BIN)/python -m pytest -m "alone and not slow"
+	MIMICGYM_EXAMPLE_MINUTES=0.1 $(BIN)/python -m pytest -n $(JOBS) --nbmake --nbmake-timeout=240 examples
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 3000

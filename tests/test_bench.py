@@ -38,6 +38,7 @@ def measured():
     return env, earlier, measure
 
 
+@pytest.mark.alone
 def test_the_ratio_has_not_fallen(measured):
     """The one check of speed. It compares ratios of medians of interleaved repeats; the
     tolerance is `mimicgym.bench.check.TOLERANCE`. Before an alarm it looks again."""
@@ -48,6 +49,7 @@ def test_the_ratio_has_not_fallen(measured):
     assert not slower, slower
 
 
+@pytest.mark.alone
 def test_a_slowed_environment_is_noticed(measured, monkeypatch):
     env, earlier, measure = measured
     step = env.engine.host_step
@@ -96,6 +98,7 @@ def test_what_can_not_be_compared_is_said(tmp_path):
         read_rows(tmp_path / "missing.json")
 
 
+@pytest.mark.alone
 def test_the_bare_engine_does_what_the_environment_did(measured):
     """On the same targets from the same states: where no row was reset, robots end
     where the environment's do."""

@@ -22,6 +22,7 @@ print(seconds, *sorted(heavy & set(sys.modules)))
 """
 
 
+@pytest.mark.alone
 def test_import_is_quick_and_brings_nothing_heavy():
     # The best of three: other programs may be using the machine.
     best = float("inf")

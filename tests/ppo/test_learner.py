@@ -238,6 +238,7 @@ def test_unknown_preset():
         ppo_preset("quik")
 
 
+@pytest.mark.alone
 def test_training_stops_when_asked_and_when_its_time_is_up():
     learner = Learner(Probe("constant"), CONFIG)
     state = learner.init(jax.random.key(0))
@@ -275,6 +276,7 @@ def waiting(monkeypatch):
     monkeypatch.setattr(module, "compile_iteration", compiled)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ["", "waiting"])
 def test_speed_counts_every_iteration_but_the_first(request, how):
     """By a hand that adds up what each took, whether or not starting an iteration takes
@@ -318,6 +320,7 @@ def test_divergence_is_not_passed_over():
     assert seen == []
 
 
+@pytest.mark.alone
 def test_time_is_told_apart_into_acting_and_learning():
     """Learning for 40 epochs takes most of the time, one epoch does not; together they
     are what has passed."""

@@ -95,14 +95,22 @@ def test_nothing_is_started_for_a_cpu(model, of_a_gpu):
     assert warp_kernels._started == {}
 
 
-def test_what_has_been_done_is_not_started(model, of_a_gpu):
+def test_what_has_been_done_is_not_started(model, of_a_gpu, capsys):
     mj = supported(model.mj)
-    # The other process fails, for want of a GPU, and that does no harm.
-    for _ in range(2):
-        warp_kernels.compile_ahead(mj, {"naconmax": 7}, of_a_gpu)
-        warp_kernels.wait()
-    ((note, process),) = warp_kernels._started.items()
-    assert process.returncode != 0 and not note.exists()
+    # The other process fails, for want of a GPU: that does no harm, and is told.
+    ends = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warp_kernels.atexit, "register", lambda *end: ends.append(end))
+        for _ in range(2):
+            warp_kernels.compile_ahead(mj, {"naconmax": 7}, of_a_gpu)
+            assert warp_kernels.wait() == [1]
+    ((end, *arguments),) = ends
+    end(*arguments)
+    assert "slower: ValueError: Invalid device identifier: cuda:99" in (
+        capsys.readouterr().err
+    )
+    ((note, _),) = warp_kernels._started.items()
+    assert not note.exists()
     # As if it had been done by an earlier program.
     warp_kernels._started.clear()
     note.parent.mkdir()

@@ -56,23 +56,24 @@ def compile_ahead(mj: mujoco.MjModel, sizes: dict[str, int], device: Any) -> Non
     if note in _started or _kept(note):
         folder.cleanup()
         return
-    process = subprocess.Popen(
-        # Not -m, which would import mimicgym; and not from the folder of this file,
-        # where modules have the names of packages.
-        [sys.executable, "-P", __file__, str(file), told, cuda, str(note)],
-        # Warp adds its version to the folder.
-        env=os.environ | {"WARP_CACHE_PATH": str(cache.parent)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _started[note] = process
-    atexit.register(_end, process, folder)
+    output = Path(folder.name, "output.txt")
+    with output.open("w") as stream:
+        _started[note] = process = subprocess.Popen(
+            # Not -m, which would import mimicgym; and not from the folder of this
+            # file, where modules have the names of packages.
+            [sys.executable, "-P", __file__, str(file), told, cuda, str(note)],
+            # Warp adds its version to the folder.
+            env=os.environ | {"WARP_CACHE_PATH": str(cache.parent)},
+            stdout=stream,
+            stderr=stream,
+        )
+    atexit.register(_end, process, output, folder)
 
 
-def wait() -> None:
-    """Until everything that was started has ended."""
-    for process in _started.values():
-        process.wait()
+def wait() -> list[int]:
+    """Until everything that was started has ended. Returns what their exit codes are;
+    an output that says why one is not 0 is shown when this process ends."""
+    return [process.wait() for process in _started.values()]
 
 
 def step_kernels(
@@ -152,8 +153,17 @@ def _kept(note: Path) -> bool:
     return all((note.parent / name).is_dir() for name in names)
 
 
-def _end(process: subprocess.Popen, folder: tempfile.TemporaryDirectory) -> None:
-    # What it has compiled so far stays.
+def _end(
+    process: subprocess.Popen, output: Path, folder: tempfile.TemporaryDirectory
+) -> None:
+    if (process.poll() or 0) > 0:  # not one that was interrupted, or is at work
+        said = output.read_text(errors="replace").strip().splitlines()
+        print(
+            "mimicgym: Warp's kernels could not be compiled ahead, which made this"
+            f" start slower: {said[-1] if said else f'exit {process.returncode}'}",
+            file=sys.stderr,
+        )
+    # What one that is still at work has compiled stays.
     process.terminate()
     process.wait()
     folder.cleanup()

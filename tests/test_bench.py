@@ -149,6 +149,7 @@ def test_a_case_that_fails_says_why_and_stops_no_other():
     assert found["num_envs"] == 8
 
 
+@pytest.mark.usefixtures("compile_quickly")
 def test_a_learner_is_measured_too():
     ppo = replace(ppo_preset("quick").ppo, num_steps=4, hidden=(8,), epochs=1)
     found = run_case(Case("quick", QUICK, 16, ppo, steps=3, repeats=2))

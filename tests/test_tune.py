@@ -157,6 +157,7 @@ def test_the_command_has_what_was_given_and_what_was_found():
     )
 
 
+@pytest.mark.usefixtures("compile_quickly")
 def test_it_tunes(tmp_path, capsys):
     """One candidate, for real."""
     file, out = tmp_path / "tune.json", tmp_path / "mine.toml"

@@ -10,6 +10,8 @@ import pytest
 
 from mimicgym.cli import main
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 SMALL = [
     "--motion=squat",
     "--num-envs=16",

@@ -30,8 +30,8 @@ def configure() -> None:
     """Add the flag to XLA_FLAGS, keeping what the user has set there, and have random
     numbers of a GPU drawn by a kernel.
 
-    A user's own settings of either stay. If JAX has started its backend already, the
-    flag can not be changed any more, and a warning says so.
+    The user's own variables for either stay. If JAX has started its backend already,
+    the flag can not be changed any more, and a warning says so.
     """
     _draw_by_kernel()
     flags = os.environ.get("XLA_FLAGS", "")

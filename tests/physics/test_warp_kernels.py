@@ -13,7 +13,7 @@ import pytest
 from mimicgym.physics import warp_kernels
 from mimicgym.physics.buffers import buffers_of
 from mimicgym.physics.warp import WarpEngine
-from mimicgym.physics.warp_model import kernel_sizes, supported
+from mimicgym.physics.warp_model import options_of, sizes_of, supported
 from mimicgym.robot import build_model, get_robot
 
 pytest.importorskip("warp")
@@ -44,8 +44,10 @@ def test_what_a_step_loads_was_known_before(model, monkeypatch):
     from warp._src.context import Module
 
     engine = WarpEngine(model, decimation=1)
-    mj = supported(engine._mj)
-    known = warp_kernels.step_kernels(mj, kernel_sizes(mj, engine.buffers), DEVICE)
+    mj = engine._mj
+    known = warp_kernels.step_kernels(
+        mj, sizes_of(engine.buffers), options_of(mj), DEVICE
+    )
     names = set(warp_kernels.load(known, DEVICE))
     assert names == {
         m.get_module_identifier(s) for m, sizes in known.items() for s in sizes
@@ -75,7 +77,7 @@ def test_another_process_notes_what_it_has_compiled(model, tmp_path):
     mj = supported(model.mj)
     file, note = tmp_path / "model.mjb", tmp_path / "note.json"
     mujoco.mj_saveModel(mj, str(file), None)
-    told = json.dumps(kernel_sizes(mj, buffers_of(mj)))
+    told = json.dumps([sizes_of(buffers_of(mj)), options_of(mj)])
     command = [sys.executable, "-P", warp_kernels.__file__]
     subprocess.run([*command, str(file), told, DEVICE, str(note)], check=True)
     names = json.loads(note.read_text())
@@ -91,7 +93,7 @@ def test_another_process_notes_what_it_has_compiled(model, tmp_path):
 
 def test_nothing_is_started_for_a_cpu(model, of_a_gpu):
     of_a_gpu.platform = "cpu"
-    warp_kernels.compile_ahead(model.mj, {}, of_a_gpu)
+    warp_kernels.compile_ahead(model.mj, {}, {}, of_a_gpu)
     assert warp_kernels._started == {}
 
 
@@ -102,7 +104,7 @@ def test_what_has_been_done_is_not_started(model, of_a_gpu, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warp_kernels.atexit, "register", lambda *end: ends.append(end))
         for _ in range(2):
-            warp_kernels.compile_ahead(mj, {"naconmax": 7}, of_a_gpu)
+            warp_kernels.compile_ahead(mj, {"naconmax": 7}, {}, of_a_gpu)
             assert warp_kernels.wait() == [1]
     ((end, *arguments),) = ends
     end(*arguments)
@@ -115,10 +117,10 @@ def test_what_has_been_done_is_not_started(model, of_a_gpu, capsys):
     warp_kernels._started.clear()
     note.parent.mkdir()
     note.write_text("[]")
-    warp_kernels.compile_ahead(mj, {"naconmax": 7}, of_a_gpu)
+    warp_kernels.compile_ahead(mj, {"naconmax": 7}, {}, of_a_gpu)
     assert warp_kernels._started == {}
     # Other sizes, other kernels.
-    warp_kernels.compile_ahead(mj, {"naconmax": 8}, of_a_gpu)
+    warp_kernels.compile_ahead(mj, {"naconmax": 8}, {}, of_a_gpu)
     ((_, process),) = warp_kernels._started.items()
     process.kill()
     process.wait()

@@ -30,13 +30,15 @@ import numpy as np
 _started: dict[Path, subprocess.Popen] = {}
 
 
-def compile_ahead(mj: mujoco.MjModel, sizes: dict[str, int], device: Any) -> None:
+def compile_ahead(
+    mj: mujoco.MjModel, sizes: dict[str, int], options: dict[str, int], device: Any
+) -> None:
     """Start to fill Warp's cache, unless it has been done.
 
     Args:
       mj: the model.
-      sizes: arguments of `mjx.make_data` for one environment, and options of
-        `mjx.Model` that are not in mj, as "opt.NAME".
+      sizes: of `mjx.make_data`, for one environment.
+      options: of MJX-Warp, which are not in mj.
       device: of JAX. On others than NVIDIA's nothing is done: Warp is for tests there.
     """
     if device.platform not in ("gpu", "cuda"):
@@ -48,7 +50,7 @@ def compile_ahead(mj: mujoco.MjModel, sizes: dict[str, int], device: Any) -> Non
     folder = tempfile.TemporaryDirectory(prefix="mimicgym-kernels-")
     file = Path(folder.name, "model.mjb")
     mujoco.mj_saveModel(mj, str(file), None)
-    told = json.dumps(sizes, sort_keys=True)
+    told = json.dumps([sizes, options], sort_keys=True)
     about = (told, warp.get_device(cuda).arch, metadata.version("mujoco-mjx"))
     label = hashlib.sha256(file.read_bytes() + repr(about).encode()).hexdigest()
     cache = Path(str(warp.config.kernel_cache_dir))
@@ -77,7 +79,7 @@ def wait() -> list[int]:
 
 
 def step_kernels(
-    mj: mujoco.MjModel, sizes: dict[str, int], device: str
+    mj: mujoco.MjModel, sizes: dict[str, int], options: dict[str, int], device: str
 ) -> dict[Any, list[int]]:
     """What a physics step would launch: Warp's modules, each with its block sizes.
 
@@ -96,9 +98,9 @@ def step_kernels(
         if 0 in np.atleast_1d(dim):
             return  # as Warp does: the model has none of these
         size = block_dim if block_dim and block_dim > 0 and usual > 1 else usual
-        sizes = found.setdefault(kernel.module, [])
-        if size not in sizes:
-            sizes.append(size)
+        known = found.setdefault(kernel.module, [])
+        if size not in known:
+            known.append(size)
 
     def loop(condition: Any, while_body: Any, **given: Any) -> None:
         while_body(**given)
@@ -111,11 +113,9 @@ def step_kernels(
     # MJX prepares models on the CPU.
     with warp.ScopedDevice("cpu"):
         model = mujoco_warp.put_model(mj)
-        room = {k: v for k, v in sizes.items() if not k.startswith("opt.")}
-        data = mujoco_warp.make_data(mj, nworld=1, **room)
-    for name, value in sizes.items():
-        if name.startswith("opt."):
-            setattr(model.opt, name.removeprefix("opt."), value)
+        data = mujoco_warp.make_data(mj, nworld=1, **sizes)
+    for name, value in options.items():
+        setattr(model.opt, name, value)
     instead = {
         "launch": launch,
         "launch_tiled": launch,
@@ -176,7 +176,8 @@ def main(file: str, told: str, device: str, note: str) -> None:
     warp.config.log_level = warp.LOG_WARNING
     warp.init()
     mj = mujoco.MjModel.from_binary_path(file)
-    names = load(step_kernels(mj, json.loads(told), device), device)
+    sizes, options = json.loads(told)
+    names = load(step_kernels(mj, sizes, options, device), device)
     Path(note).write_text(json.dumps(names))
 
 

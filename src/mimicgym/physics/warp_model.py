@@ -41,23 +41,17 @@ def put_model(mj: mujoco.MjModel) -> mjx.Model:
     except (NotImplementedError, ValueError) as error:
         raise UserError(f"engine 'warp' can not have this model: {error}") from error
     changes: dict[str, Any] = {
-        f"opt._impl.{name}": value for name, value in _options(mj).items()
+        f"opt._impl.{name}": value for name, value in options_of(mj).items()
     }
     return cast(mjx.Model, model.tree_replace(changes))
 
 
 def compile_kernels(mj: mujoco.MjModel, buffers: Buffers) -> None:
     """Have another process fill Warp's cache meanwhile; see `warp_kernels`."""
-    warp_kernels.compile_ahead(mj, kernel_sizes(mj, buffers), _device())
+    warp_kernels.compile_ahead(mj, sizes_of(buffers), options_of(mj), _device())
 
 
-def kernel_sizes(mj: mujoco.MjModel, buffers: Buffers) -> dict[str, Any]:
-    """As `warp_kernels` wants them."""
-    options = {f"opt.{name}": value for name, value in _options(mj).items()}
-    return _sizes(buffers) | options
-
-
-def _options(mj: mujoco.MjModel) -> dict[str, Any]:
+def options_of(mj: mujoco.MjModel) -> dict[str, Any]:
     """What MJX-Warp sets otherwise, and `MjModel` does not have."""
     matches = max((most_contacts(mj, pair) for pair in range(mj.npair)), default=1)
     return {
@@ -68,7 +62,7 @@ def _options(mj: mujoco.MjModel) -> dict[str, Any]:
     }
 
 
-def _sizes(buffers: Buffers) -> dict[str, Any]:
+def sizes_of(buffers: Buffers) -> dict[str, Any]:
     """By the names of `mjx.make_data`."""
     return {
         "naconmax": buffers.contacts,
@@ -84,7 +78,7 @@ def _device() -> Any:
 
 def make_data(mj: mujoco.MjModel, buffers: Buffers) -> mjx.Data:
     """Space for one environment."""
-    return mjx.make_data(mj, device=_device(), impl="warp", **_sizes(buffers))
+    return mjx.make_data(mj, device=_device(), impl="warp", **sizes_of(buffers))
 
 
 def widened(row: mjx.Data, buffers: Buffers, count: int) -> mjx.Data:

@@ -221,6 +221,9 @@ def test_going_on_after_a_kill(compiled, judged, runs, tmp_path):
     # As if it had been killed while writing a line.
     with (path / "metrics.jsonl").open("a") as file:
         file.write('{"iteration": 6, "env_st')
+    # And as if before the best checkpoint's forerunner was deleted.
+    newest = Checkpoints(run.best).latest()
+    shutil.copytree(run.best / str(newest), run.best / "1")
 
     resumed = train(config(eval_every=2), resume=run, iterations=6).folder
     assert_same(arrays(resumed, compiled), arrays(judged, compiled))

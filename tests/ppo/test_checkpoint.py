@@ -114,13 +114,30 @@ def test_a_checkpoint_is_written_once(state, tmp_path):
     assert Checkpoints(tmp_path).meta(3)["said"] == 1
 
 
+def save_several(writer: CheckpointWriter, state: LearnerState, *numbers: int) -> None:
+    for i in numbers:
+        writer.save(state.replace(iteration=jax.numpy.int32(i)), CONFIG, {})
+
+
 def test_newer_ones_are_forgotten(state, tmp_path):
     with CheckpointWriter(tmp_path, keep=3) as writer:
-        for i in (2, 4, 6):
-            writer.save(state.replace(iteration=jax.numpy.int32(i)), CONFIG, {})
-        writer.forget_after(2)
+        save_several(writer, state, 2, 4, 6)
+        writer.go_on_from(2)
         writer.save(state, CONFIG, {})
     assert Checkpoints(tmp_path).all() == (2, 3)
+
+
+def test_what_a_killed_writer_had_not_deleted_is_deleted(state, tmp_path):
+    with CheckpointWriter(tmp_path, keep=4) as writer:
+        save_several(writer, state, 1, 2, 4, 6)
+    # One of which half was deleted.
+    shutil.rmtree(tmp_path / "1" / "learner")
+    with CheckpointWriter(tmp_path, keep=2) as writer:
+        writer.go_on_from(4)
+        assert Checkpoints(tmp_path).all() == (2, 4)
+    with CheckpointWriter(tmp_path, keep=1) as writer:
+        writer.go_on_from(4)
+    assert Checkpoints(tmp_path).all() == (4,)
 
 
 def test_what_a_killed_writer_left_is_removed(state, tmp_path):

@@ -36,6 +36,7 @@ class CheckpointWriter:
 
     def __init__(self, folder: Path, keep: int):
         self.folder = folder.absolute()
+        self._keep = keep
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -109,11 +110,14 @@ class CheckpointWriter:
             raise self._refusal(error) from error
         return iteration
 
-    def forget_after(self, iteration: int) -> None:
-        """Delete newer ones, of a run that goes on from `iteration`."""
+    def go_on_from(self, iteration: int) -> None:
+        """Delete what a run that goes on from `iteration` would not have: newer ones,
+        and older ones that a writer was killed before deleting."""
         self.wait()
-        for newer in [i for i in self._manager.all_steps() if i > iteration]:
-            self._manager.delete(newer)
+        found = sorted(self._manager.all_steps())
+        past = [i for i in found if i <= iteration]
+        for number in set(found) - set(past[-self._keep :]):
+            self._manager.delete(number)
 
     def wait(self) -> None:
         """Until everything is written; `UserError` if it can not be."""

@@ -95,10 +95,10 @@ class Recorder:
         iteration = int(state.iteration)
         logged = self.folder.metrics()
         self.folder.forget_after(iteration)
-        self._newest.forget_after(iteration)
+        self._newest.go_on_from(iteration)
         kept = self.folder.metrics()
         self._open_loggers(last_step(kept), last_step(logged))
-        self._best.forget_after(iteration)
+        self._best.go_on_from(iteration)
         best = Checkpoints(self.folder.best)
         if best.all():
             self._best_score = rank(best.meta(best.latest())["evaluation"])

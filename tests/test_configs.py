@@ -101,6 +101,16 @@ def test_override_changes_what_it_names_and_nothing_else():
         ({"motion.clips": ["wave", 3]}, ["'motion.clips'", "str", "3"]),
         ({"control": 3}, ["'control'", "ControlConfig", "3"]),
         (
+            {"randomization.friction": [0.5]},
+            ["'randomization.friction'", "2 values", "not 1", "[0.5]"],
+        ),
+        (
+            {"randomization.torso_com_m": [0.1, 0.1]},
+            ["'randomization.torso_com_m'", "3 values", "not 2"],
+        ),
+        ({"randomization.action_delay": [1, 2.5]}, ["action_delay'", "int", "2.5"]),
+        ({"reset.respawn_z_m": float("nan")}, ["'reset.respawn_z_m'", "nan"]),
+        (
             {"motion.quat_order": "zyxw"},
             ["motion.quat_order", "'zyxw'", "wxyz", "xyzw"],
         ),
@@ -113,6 +123,23 @@ def test_bad_settings_are_named_with_the_choices(change, named):
     assert "\n" not in message
     for part in named:
         assert part in message
+
+
+def test_a_mapping_changes_what_it_names_of_a_part():
+    start = override(EnvConfig(), {"observation.joint_pos.clip": 3.0})
+    for change, expected in (
+        ({"reward.root_pos_tracking": {"weight": 5.0}}, "reward.root_pos_tracking"),
+        ({"reward": {"feet_air_time": {"target_s": 0.3}}}, "reward.feet_air_time"),
+        ({"observation.joint_pos": {"scale": 2.0}}, "observation.joint_pos.scale"),
+        ({"observation": {"joint_pos": {"scale": 2.0}}}, "observation.joint_pos.scale"),
+    ):
+        (line,) = difference(start, override(start, change))
+        assert line.startswith(expected)
+    data = {"observation": {"joint_pos": {"scale": 2.0}}}
+    (line,) = difference(EnvConfig(), from_dict(EnvConfig, data))
+    assert line == "observation.joint_pos.scale: 1.0, 2.0"
+    with pytest.raises(UserError, match="nothing says what setting 'scale' is"):
+        from_dict(Tracking, {"weight": 1.0})
 
 
 def test_bad_data_is_named_by_its_path():

@@ -1,6 +1,7 @@
 """Configurations as data: nested frozen dataclasses to and from JSON, and overrides."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -16,24 +17,42 @@ def to_dict(config: Any) -> dict[str, Any]:
     return _plain(dataclasses.asdict(config))
 
 
-def from_dict(cls: type[T], data: Mapping[str, Any], path: str = "") -> T:
+def from_dict(
+    cls: type[T], data: Mapping[str, Any], path: str = "", start: T | None = None
+) -> T:
     """The configuration of class `cls` that `to_dict` made `data` of.
 
-    Fields that `data` lacks keep their defaults; a value of another type raises
-    `UserError`. So does a field that the class lacks, unless a subclass has it: where
-    users add terms of their own to a configuration, their class is found.
+    Fields that `data` lacks keep their defaults, or what they are in `start`, and so do
+    those of its parts; a value of another type raises `UserError`. So does a field that
+    the class lacks, unless a subclass has it: where users add terms of their own to a
+    configuration, their class is found.
     """
-    cls = _with_fields(cls, data)
+    cls = _with_fields(cls if start is None else type(start), data)
     hints = typing.get_type_hints(cls)
+    values = _defaults(cls) | ({} if start is None else vars(start))
     names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
-    values: dict[str, Any] = {}
     for name, value in data.items():
         if name not in names:
             raise unknown_name(
                 "setting", _join(path, name), [_join(path, n) for n in names]
             )
-        values[name] = _convert(hints[name], value, _join(path, name))
+        full = _join(path, name)
+        values[name] = _convert(hints[name], value, full, values.get(name))
+    missing = [_join(path, name) for name in names if name not in values]
+    if missing:
+        raise UserError(f"nothing says what setting {missing[0]!r} is")
     return cls(**values)
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """The fields that have a default, and what it is."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+    return found
 
 
 def _with_fields(cls: type[T], names: Iterable[str]) -> type[T]:
@@ -55,6 +74,8 @@ def _with_fields(cls: type[T], names: Iterable[str]) -> type[T]:
 def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:
     """A copy of `config` with dotted settings changed.
 
+    A mapping changes what it names of a part, and leaves the rest of it.
+
     >>> from mimicgym.envs.config import EnvConfig
     >>> override(EnvConfig(), {"control.action_scale": 0.5}).control.action_scale
     0.5
@@ -72,7 +93,7 @@ def override(config: T, changes: Mapping[str, Any], path: str = "") -> T:
                 raise UserError(f"setting {full!r} has no parts, so no {rest!r}")
             value = override(inner, {rest: value}, full)
         else:
-            value = _convert(hints[name], value, full)
+            value = _convert(hints[name], value, full, getattr(config, name))
         config = dataclasses.replace(config, **{name: value})  # pyright: ignore
     return config
 
@@ -100,15 +121,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _convert(hint: Any, value: Any, path: str) -> Any:
-    """`value` as the type that a field's annotation asks for, or `UserError`."""
+def _convert(hint: Any, value: Any, path: str, start: Any = None) -> Any:
+    """`value` as the type that a field's annotation asks for, or `UserError`.
+
+    start: what the field is so far; parts that a mapping does not name are taken of it.
+    """
     origin = typing.get_origin(hint)
     args = typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         if isinstance(value, hint):  # pyright: ignore[reportArgumentType]
             return value
         if isinstance(value, Mapping):
-            return from_dict(hint, value, path)  # pyright: ignore[reportArgumentType]
+            known = start if isinstance(start, hint) else None  # pyright: ignore
+            return from_dict(hint, value, path, known)  # pyright: ignore
     elif origin is typing.Literal:
         if value in args:
             return value
@@ -118,12 +143,20 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             return None
         for option in args:
             if option is not type(None):
-                return _convert(option, value, path)
+                return _convert(option, value, path, start)
     elif origin is tuple:
         if isinstance(value, list | tuple):
-            return tuple(_convert(args[0], v, path) for v in value)
+            hints = args[:1] * len(value) if args[-1] is ... else args
+            if len(value) != len(hints):
+                raise UserError(
+                    f"setting {path!r} takes {len(hints)} values, not {len(value)}:"
+                    f" {value!r}"
+                )
+            return tuple(_convert(h, v, path) for h, v in zip(hints, value, strict=True))
     elif hint is float:
         if isinstance(value, int | float) and not isinstance(value, bool):
+            if math.isnan(value):
+                raise UserError(f"setting {path!r} takes a number, not {value!r}")
             return float(value)
     elif hint is int:
         if isinstance(value, int) and not isinstance(value, bool):

@@ -231,15 +231,17 @@ def test_contact_forces():
     assert part("feet_contact_forces", cfg, forces((0, 0, 99), (60, 0, 60))) == 0
 
 
-def original_air_time(contacts: list[bool]) -> list[float]:
-    """Air time at each step where the original pays for a landing, else 0; a plain
-    loop. contacts[0] is that of the reset."""
-    paid, clock, last = [], 0.0, contacts[0]
+def air_time(contacts: list[bool]) -> list[float]:
+    """Air time at each step where the original pays for a landing that ends a flight of
+    this episode, else 0; a plain loop. contacts[0] is that of the reset."""
+    paid, clock, last, was_down = [], 0.0, contacts[0], contacts[0]
     for contact in contacts[1:]:
         down, last = contact or last, contact
         first = clock > 0 and down
         clock += DT_S
-        paid.append(clock if first else 0.0)
+        # The original pays for every first landing, too.
+        paid.append(clock if first and was_down else 0.0)
+        was_down |= down
         if down:
             clock = 0.0
     return paid
@@ -253,6 +255,7 @@ def original_air_time(contacts: list[bool]) -> list[float]:
         "11001",  # the shortest flight
         "1100000000001100111000",
         "00000111",  # a reset in the air
+        "000011100011",  # and a flight after it
         "0111",  # a reset just above the ground
         "001",
         "0101010",
@@ -273,7 +276,7 @@ def test_landings_follow_the_contacts(pattern):
         assert state.contact.tolist() == [contact, True]
         assert not state.touchdown[1]
         found.append(float(jnp.where(state.touchdown, state.air_time_s, 0.0)[0]))
-    np.testing.assert_allclose(found, original_air_time(contacts), atol=1e-6)
+    np.testing.assert_allclose(found, air_time(contacts), atol=1e-6)
 
 
 def test_a_flight_keeps_its_peak_until_it_ends():

@@ -205,9 +205,31 @@ def test_survival_by_second(reference):
     assert survival[0] == pytest.approx(np.exp(-1 / 2)) and np.isnan(survival[1:]).all()
 
 
+def test_survival_where_a_clip_ends(reference):
+    """The last bin of a clip is shorter than others, and its last frame counts twice."""
+    sampler = Sampler(ResetConfig(sampling="failure_rate_bins"), reference)
+    length = int(reference.clip_end[0] - reference.clip_start[0])
+    bins = np.flatnonzero(sampler.bin_clip == 0)
+    frames = np.arange(1, length + 1).clip(max=length - 1)
+    steps = np.bincount(frames // sampler.bin_frames, minlength=len(sampler.bin_clip))
+    # A hundred passes from the first frame on, ten lost in each second.
+    state = sampler.init().replace(
+        steps=jnp.asarray(100.0 * steps),
+        failures=jnp.where(jnp.asarray(sampler.bin_clip) == 0, 10.0, 0.0),
+    )
+    survival = np.asarray(sampler.survival(state))[bins]
+    assert survival[-1] == pytest.approx(np.exp(-0.1), abs=1e-6)
+    # From the first frame on, the first second has a step less.
+    np.testing.assert_allclose(survival, np.exp(-0.1), atol=0.003)
+    weights = np.asarray(sampler.bin_weights(state))[bins]
+    drawn = weights > 0
+    np.testing.assert_allclose(weights[drawn], weights[0], rtol=0.03)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"bin_s": float("inf")}, "bin_s is inf"),
         ({"sampling": "often"}, "unknown reset.sampling 'often'"),
         ({"start": "last"}, "unknown reset.start 'last'"),
         ({"success_window": 0}, "success_window is 0"),

@@ -105,13 +105,17 @@ class Disturbances:
         return state, jnp.where(acts, wrench, 0.0)
 
 
+_MOST_STEPS = 2**31 - 2
+
+
 def _draw(key: jax.Array, steps: tuple[int, int]) -> jax.Array:
     return jax.random.randint(key, (), steps[0], steps[1] + 1)
 
 
 def _steps(interval_s: Range, dt_s: float) -> tuple[int, int]:
-    """Least and most whole control steps of an interval, at least 1."""
-    low, high = (max(round(bound / dt_s), 1) for bound in interval_s)
+    """Least and most whole control steps of an interval, at least 1 and as many as an
+    int32 counts."""
+    low, high = (min(max(round(b / dt_s), 1), _MOST_STEPS) for b in interval_s)
     return low, high
 
 

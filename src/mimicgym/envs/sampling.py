@@ -68,7 +68,7 @@ class Sampler:
 
     Attributes:
       bin_clip: (B,) the clip that a bin belongs to.
-      bin_frames: frames of a bin.
+      bin_frames: frames of a bin; the last of a clip may have fewer.
     """
 
     def __init__(self, config: ResetConfig, reference: Reference):
@@ -77,7 +77,8 @@ class Sampler:
         lengths = np.asarray(reference.clip_end) - np.asarray(reference.clip_start)
         starts = np.maximum(1, lengths - MIN_FRAMES_LEFT)
         self.num_clips = len(lengths)
-        self.bin_frames = max(1, round(config.bin_s / reference.dt_s))
+        longest = float(np.max(lengths))
+        self.bin_frames = max(1, round(min(config.bin_s / reference.dt_s, longest)))
         bins = -(-lengths // self.bin_frames)
         self.bin_clip = np.repeat(np.arange(self.num_clips), bins)
         self.bin_second = np.concatenate([np.arange(n) for n in bins])
@@ -85,6 +86,10 @@ class Sampler:
         self._starts = jnp.asarray(starts, jnp.int32)
         room = starts[self.bin_clip] - self.bin_second * self.bin_frames
         self._bin_room = jnp.asarray(np.clip(room, 0, self.bin_frames), jnp.int32)
+        left = lengths[self.bin_clip] - self.bin_second * self.bin_frames
+        # The last frame is judged twice, the second time in the step that ends there.
+        passing = np.where(left > self.bin_frames, self.bin_frames, left + 1)
+        self._bin_steps = jnp.asarray(passing, jnp.float32)
         self._weight = reference.clip_weight
 
     def init(self) -> SamplerState:
@@ -118,7 +123,8 @@ class Sampler:
         """(B,) probabilities of the bins, where bins are drawn."""
         if self.config.sampling == "failure_rate_bins":
             failing = 1 - self.survival(state)
-            weight = self._limited(failing, ~jnp.isnan(failing))
+            known = ~jnp.isnan(failing) & (self._bin_room > 0)
+            weight = self._limited(failing, known)
         else:
             weight = state.failed + self.config.bin_uniform / len(self.bin_clip)
         weight = weight * self._weight[jnp.asarray(self.bin_clip)]
@@ -183,7 +189,7 @@ class Sampler:
 
     def survival(self, state: SamplerState) -> jax.Array:
         """(B,) share of passes through a bin that are survived; NaN where none was."""
-        passes = state.steps / self.bin_frames
+        passes = state.steps / self._bin_steps
         rate = jnp.exp(-state.failures / jnp.maximum(passes, 1e-9))
         return jnp.where(state.steps > 0, rate, jnp.nan)
 
@@ -251,7 +257,7 @@ def _check(config: ResetConfig) -> None:
     if not config.weight_limit >= 1:
         raise UserError(f"reset.weight_limit is {config.weight_limit}; at least 1")
     for name in ("bin_s", "bin_uniform"):
-        if not getattr(config, name) > 0:
+        if not 0 < getattr(config, name) < np.inf:
             raise UserError(f"reset.{name} is {getattr(config, name)}; above 0")
     if not 0 < config.bin_rate <= 1:
         raise UserError(f"reset.bin_rate is {config.bin_rate}; above 0, at most 1")

@@ -86,11 +86,14 @@ def build_model(
     a simulation time at every step.
 
     Raises:
-      UserError: unknown collision preset or gains, or a non-positive time step.
+      UserError: unknown collision preset or gains, a non-positive time step or a
+        negative friction.
     """
     pairs = robot.pairs(collisions)
     if not timestep_s > 0:
         raise UserError(f"physics.timestep_s is {timestep_s}; it must be positive")
+    if not 0 <= friction < np.inf:
+        raise UserError(f"physics.friction is {friction}; 0 or more")
     spec = mujoco.MjSpec.from_file(str(asset_path(*robot.xml.split("/"))))
     for name in robot.fixed_joints:
         spec.delete(spec.joint(name))

@@ -1,9 +1,14 @@
 """Writing checkpoints while training goes on.
 
 What is passed to `save` is copied at once and written in the background, under another
-name first: a checkpoint that has its own name is whole.
+name first, and what is deleted is given another name first: a checkpoint that has its
+own name is whole.
 """
 
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,9 @@ from mimicgym.ppo.config import PPOConfig
 from mimicgym.ppo.policy import policy_of
 from mimicgym.ppo.state import LearnerState
 
+# Of what orbax writes before it is whole; a new writer removes what has this name.
+_ASIDE = ".orbax-checkpoint-tmp"
+
 
 class CheckpointWriter:
     """Writes checkpoints into one folder, by iteration. To be used in a `with`, at
@@ -27,14 +35,14 @@ class CheckpointWriter:
     Args:
       folder: made if it is not there. What a killed writer has left half done in it is
         removed.
-      keep: how many to keep, the newest. Older ones are deleted when a new one is
-        whole.
+      keep: how many to keep, the newest, or None for all. Older ones are deleted when
+        a new one has been waited for.
 
     Raises:
       UserError: the folder can not be made.
     """
 
-    def __init__(self, folder: Path, keep: int):
+    def __init__(self, folder: Path, keep: int | None):
         self.folder = folder.absolute()
         self._keep = keep
         try:
@@ -44,7 +52,6 @@ class CheckpointWriter:
         self._manager = ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep,
                 create=False,
                 enable_async_checkpointing=True,
                 cleanup_tmp_directories=True,
@@ -58,11 +65,14 @@ class CheckpointWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
-            self._manager.close()  # which waits
-        except (OSError, ValueError) as error:
+            self.wait()
+        except UserError:
             # Else, what ended the `with` is the news.
             if kind is None:
-                raise self._refusal(error) from error
+                raise
+        finally:
+            with suppress(OSError, ValueError):  # of which `wait` has told
+                self._manager.close()
 
     def save(self, state: LearnerState, config: PPOConfig, meta: dict[str, Any]) -> int:
         """Begin to write a checkpoint, if it is not there, and return its iteration.
@@ -113,18 +123,46 @@ class CheckpointWriter:
     def go_on_from(self, iteration: int) -> None:
         """Delete what a run that goes on from `iteration` would not have: newer ones,
         and older ones that a writer was killed before deleting."""
+        self._written()
+        self._delete(i for i in self._manager.all_steps() if i > iteration)
+        self._trim()
+
+    def keep_those_of(self, iterations: Iterable[int]) -> None:
+        """Delete all but the newest, and the newest at each of some iterations."""
         self.wait()
         found = sorted(self._manager.all_steps())
-        past = [i for i in found if i <= iteration]
-        for number in set(found) - set(past[-self._keep :]):
-            self._manager.delete(number)
+        past = [[i for i in found if i <= at] for at in iterations]
+        kept = {each[-1] for each in [found, *past] if each}
+        self._delete(set(found) - kept)
 
     def wait(self) -> None:
         """Until everything is written; `UserError` if it can not be."""
+        self._written()
+        self._trim()
+
+    def _written(self) -> None:
         try:
             self._manager.wait_until_finished()
         except (OSError, ValueError) as error:
             raise self._refusal(error) from error
+
+    def _trim(self) -> None:
+        if self._keep is not None:
+            self._delete(sorted(self._manager.all_steps())[: -self._keep])
+
+    def _delete(self, iterations: Iterable[int]) -> None:
+        gone = list(iterations)
+        for number in gone:
+            aside = self.folder / f"{number}{_ASIDE}"
+            try:
+                os.replace(self.folder / str(number), aside)
+                shutil.rmtree(aside)
+            except OSError as error:
+                raise UserError(
+                    f"a checkpoint can not be deleted from {self.folder}: {error}"
+                ) from error
+        if gone:
+            self._manager.reload()
 
     def _refusal(self, error: Exception) -> UserError:
         reason = str(error).partition("\n")[0]

@@ -67,6 +67,7 @@ class Recorder:
         self._evaluated: tuple[int, Evaluation] | None = None
         self._logged = {"clips": -1, "evaluation": -1}
         self._best_score: tuple[float, float] | None = None
+        self._saved = 0
         self._loggers = Loggers({})
 
     def __enter__(self) -> "Recorder":
@@ -75,7 +76,7 @@ class Recorder:
             self._newest = stack.enter_context(
                 CheckpointWriter(self.folder.checkpoints, keep)
             )
-            self._best = stack.enter_context(CheckpointWriter(self.folder.best, 1))
+            self._best = stack.enter_context(CheckpointWriter(self.folder.best, None))
             self._open = stack.pop_all()
         return self
 
@@ -99,11 +100,15 @@ class Recorder:
         kept = self.folder.metrics()
         self._open_loggers(last_step(kept), last_step(logged))
         self._best.go_on_from(iteration)
+        self.tidy()
+        self._saved = iteration
         best = Checkpoints(self.folder.best)
         if best.all():
             self._best_score = rank(best.meta(best.latest())["evaluation"])
         self._is_news("clips", iteration)
         lines = self.folder.evaluations()
+        if self._success is not None:
+            self.reached = any(x["mean"]["success"] >= self._success for x in lines)
         if lines and lines[-1]["iteration"] == iteration:
             self._is_news("evaluation", iteration)
             # Judged when it was saved, but perhaps killed before that had its effect.
@@ -115,6 +120,12 @@ class Recorder:
 
     def record(self, progress: Progress, state: LearnerState | None) -> Progress:
         """Write down an iteration; see `ppo.train`. Returns what is known now."""
+        progress = self.log(progress, state)
+        self.keep(progress.iteration, state)
+        return progress
+
+    def log(self, progress: Progress, state: LearnerState | None) -> Progress:
+        """The part of `record` that comes first: its lines."""
         number, when = progress.iteration, self.config.training
         mean = None
         if state is not None and when.evaluates(number):
@@ -128,24 +139,33 @@ class Recorder:
         if state is not None and when.saves(number):
             figures |= clip_rates(clip_report(self._env, state))
         self._loggers.log(progress.env_steps, figures)
-        if state is not None and when.saves(number):
-            self.save(state)
-        if state is not None and mean is not None:
-            self._note(state, mean)
         return progress
+
+    def keep(self, iteration: int, state: LearnerState | None) -> None:
+        """The part of `record` that comes last: its checkpoints."""
+        if state is None:
+            return
+        if self.config.training.saves(iteration):
+            self.save(state)
+        evaluation = self.evaluated(iteration)
+        if evaluation is not None:
+            self._note(state, evaluation.mean)
 
     def save(self, state: LearnerState) -> list[dict[str, Any]]:
         """Begin to write a checkpoint. Returns the report on clips that goes with it.
 
-        The best before it is waited for, so that a run that goes on from this one has
-        to look after no other.
+        The best before it is waited for, and stays until no run can go on from before
+        the one that is better: there may be one for each of the last two checkpoints,
+        of which the newer is whole when the next is begun, in the folders of all seeds.
         """
         clips = clip_report(self._env, state)
         iteration = int(state.iteration)
         if self._is_news("clips", iteration):
             self.folder.log_clips(iteration, clips)
-        self._best.wait()
-        self._newest.save(state, self.config.ppo, self._meta)
+        if iteration > self._saved:
+            self._best.keep_those_of((self._saved, iteration))
+            self._newest.save(state, self.config.ppo, self._meta)
+            self._saved = iteration
         return clips
 
     def wait(self) -> None:
@@ -173,10 +193,21 @@ class Recorder:
 
     def finish(self, state: LearnerState) -> tuple[Outcome, ...]:
         """Save and judge the last state. There is one outcome for each seed."""
+        outcome = self.conclude(state)
+        self.tidy()
+        return (outcome,)
+
+    def conclude(self, state: LearnerState) -> Outcome:
+        """The part of `finish` after which nothing may be missing in other folders."""
         clips = self.save(state)
         evaluation = self.evaluate(state)
         self._note(state, evaluation.mean)
-        return (Outcome(evaluation, clips),)
+        self.wait()
+        return Outcome(evaluation, clips)
+
+    def tidy(self) -> None:
+        """Delete all but the best of the best."""
+        self._best.keep_those_of(())
 
     def _note(self, state: LearnerState, mean: dict[str, float]) -> None:
         if self._success is not None and mean["success"] >= self._success:

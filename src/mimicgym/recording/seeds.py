@@ -128,7 +128,7 @@ class SeedRecorder:
                 seeds=(),
             )
             own_state = None if state is None else one(state, number)
-            seeds.append(recorder.record(own, own_state).metrics)
+            seeds.append(recorder.log(own, own_state).metrics)
         progress = replace(progress, metrics=over_seeds(seeds), seeds=tuple(seeds))
         if state is not None:
             self._log_evaluation(progress.iteration)
@@ -136,6 +136,10 @@ class SeedRecorder:
         steps = {"iteration": progress.iteration, "env_steps": progress.env_steps}
         self.folder.log(steps | figures)
         self._loggers.log(progress.env_steps, figures)
+        # Now that the lines of all are written.
+        for number, recorder in enumerate(self._recorders):
+            own_state = None if state is None else one(state, number)
+            recorder.keep(progress.iteration, own_state)
         return progress
 
     def finish(self, state: LearnerState) -> tuple[Outcome, ...]:
@@ -143,11 +147,12 @@ class SeedRecorder:
         for recorder in self._recorders:
             recorder.wait()
         outcomes = tuple(
-            outcome
+            recorder.conclude(one(state, number))
             for number, recorder in enumerate(self._recorders)
-            for outcome in recorder.finish(one(state, number))
         )
         self._log_evaluation(int(state.iteration[0]))
+        for recorder in self._recorders:
+            recorder.tidy()
         return outcomes
 
     def _log_evaluation(self, iteration: int) -> None:

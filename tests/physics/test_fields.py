@@ -124,6 +124,22 @@ def test_place_shows_the_fields(case, model, native, fields):
     check(jax.tree.map(lambda x: x[mask], robot), seen)
 
 
+@pytest.mark.parametrize("name", ["qpos0", "jnt_pos", "jnt_axis", "body_pos"])
+def test_robots_of_another_build_are_seen_as_they_are(name, step, case, model):
+    """Fields that no term changes yet."""
+    rng = np.random.default_rng(3)
+    values = np.repeat(getattr(model.mj, name)[None], ROWS, axis=0)
+    values = (values + rng.normal(0, 0.02, values.shape)).astype(np.float32)
+    if name == "jnt_axis":
+        values /= np.linalg.norm(values, axis=-1, keepdims=True)
+    given = {name: values}
+    made = models(model.mj, given)
+    assert_is(
+        step(case.physics, case.ctrl, given),
+        loop(model, case.physics, case.ctrl, models=made),
+    )
+
+
 def test_targets_for_each_physics_step(step, case, model, targets):
     found = step(case.physics, targets, {})
     assert_is(found, loop(model, case.physics, targets))

@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import jax
@@ -88,6 +89,22 @@ def test_a_program_keeps_its_function():
     np.testing.assert_array_equal(
         jax.vmap(program)(jnp.ones((3, 2))), np.full((3, 2), 2)
     )
+
+
+def test_nothing_keeps_a_function_but_its_user():
+    """JAX remembers for long what it has traced; an engine and its threads would live as
+    long."""
+    function = HostFunction("test_dropped", lambda a, r: np.copyto(r[0], 2 * a[0]))
+    program = jax.jit(lambda x, function=function: function(SHAPE, x))
+    np.testing.assert_array_equal(program(jnp.ones(2)), [2, 2])
+    alone = program.lower(jnp.ones(2)).compile()
+    gone = weakref.ref(function)
+    del function, program
+    gc.collect()
+    assert gone() is None
+    error = jax.errors.JaxRuntimeError
+    with pytest.raises(error, match=r"calls test_dropped_0, which is gone"):
+        jax.block_until_ready(alone(jnp.ones(2)))
 
 
 def test_it_can_be_asked_within_a_trace():

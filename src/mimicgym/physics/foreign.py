@@ -45,6 +45,8 @@ class HostFunction:
       name: of what is computed. Functions of one name have to compute the same, in this
         process and in any other: a program from the cache knows nothing else of them.
       compute: does the work.
+
+    Programs hold its name alone: it has to be kept for as long as they run.
     """
 
     def __init__(self, name: str, compute: Compute):
@@ -61,19 +63,8 @@ class HostFunction:
         """The result for one environment; under vmap the function is called once, with
         a leading axis for each vmap in all arguments and in the result."""
         call = jax.ffi.ffi_call(_TARGET, results, vmap_method="broadcast_all")
-        return call(*operands, function=_Name(self))
-
-
-class _Name(str):
-    """What stands in a program. It keeps the function alive as long as the program can
-    be compiled."""
-
-    function: HostFunction
-
-    def __new__(cls, function: HostFunction) -> "_Name":
-        name = super().__new__(cls, function.name)
-        name.function = function
-        return name
+        # Only its name: JAX keeps what it was asked to trace, long after the last program.
+        return call(*operands, function=self.name)
 
 
 _functions: weakref.WeakValueDictionary[str, HostFunction] = (

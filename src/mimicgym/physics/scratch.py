@@ -24,6 +24,8 @@ _NETFORCE = 3
 # What is read back, in the order of `RawState`: motion, then forces.
 _MOTION = ("xpos", "xquat", "cvel", "subtree_com")
 _FORCES = ("sensordata", "actuator_force")
+# Fields besides those of bodies on which motion depends.
+_KINEMATIC = ("qpos0", "jnt_pos", "jnt_axis")
 # What looking at a new state's motion can do without.
 _UNSEEN = (
     mujoco.mjtDisableBit.mjDSBL_CONTACT,
@@ -76,7 +78,7 @@ class Scratch:
         self._moved_fields = {
             name: self._moved.expand(name)
             for name in field_sizes
-            if name.startswith("body_")
+            if name.startswith("body_") or name in _KINEMATIC
         }
         self._finite = np.ones(size, bool)
         # What is read, where it goes in a row, and of fields with a row for each body

@@ -19,7 +19,7 @@ train: $(VENV)/.installed
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not alone"
 	$(BIN)/python -m pytest -m "alone and not slow"
-	MIMICGYM_EXAMPLE_MINUTES=0.1 $(BIN)/python -m pytest -n $(JOBS) --nbmake --nbmake-timeout=240 examples
+	MIMICGYM_EXAMPLE_MINUTES=0.1 $(BIN)/python -m pytest -n $(JOBS) --nbmake --nbmake-timeout=600 examples
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow --timeout 3000

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 import jax
 import pytest
 
+from tests.children import Children
+
 
 @pytest.fixture(scope="session")
 def real_motions() -> Path:
@@ -37,3 +39,12 @@ def compile_quickly() -> Iterator[None]:
         jax.config.update("jax_disable_most_optimizations", True)
         yield
         jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def children(tmp_path) -> Iterator[Children]:
+    """Starts processes, which end with the test."""
+    folder = tmp_path / "children"
+    folder.mkdir()
+    with Children(folder) as children:
+        yield children

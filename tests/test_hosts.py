@@ -1,9 +1,5 @@
 """Several hosts as one: here two processes on this machine, over the loopback."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +9,7 @@ from mimicgym.errors import UserError
 from mimicgym.hosts import agreed, is_first, parse, several
 from mimicgym.ppo.stored import read_arrays
 from mimicgym.run import RunFolder
+from tests.children import Child, Children, finish, free_port
 
 SMALL = [
     "--motion=squat",
@@ -48,34 +45,21 @@ def test_a_process_by_itself_is_the_first_and_asks_nobody():
     assert agreed(True) and not agreed(False)
 
 
-def train(*words: str, devices: int = 1) -> subprocess.Popen:
+def train(children: Children, *words: str, devices: int = 1) -> Child:
     flags = f"--xla_force_host_platform_device_count={devices}"
-    return subprocess.Popen(
-        [sys.executable, "-m", "mimicgym", "train", *words],
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = ("-m", "mimicgym", "train", *words)
+    return children.start(*command, XLA_FLAGS=flags, JAX_PLATFORMS="cpu")
 
 
-def finish(*processes: subprocess.Popen) -> list[str]:
-    """What they have printed."""
-    said = []
-    for process in processes:
-        out, errors = process.communicate(timeout=280)
-        assert process.returncode == 0, errors
-        said.append(out)
-    return said
+def two_hosts() -> list[str]:
+    port = free_port()
+    return [f"localhost:{port}/2/{i}" for i in range(2)]
 
 
-def together(*words: str) -> list[str]:
-    """Two hosts with a device each, given the same command."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    hosts = [f"--hosts=localhost:{port}/2/{i}" for i in range(2)]
-    return finish(*(train(*words, host) for host in hosts))
+def together(children: Children, *words: str) -> list[str]:
+    """What two hosts with a device each print, given the same command."""
+    trainings = [train(children, *words, f"--hosts={host}") for host in two_hosts()]
+    return [out for out, _ in finish(*trainings)]
 
 
 ENGINES = """
@@ -95,42 +79,32 @@ for name in ("mjx", "warp"):
 """
 
 
-def test_every_engine_is_built_on_its_own_host():
+def test_every_engine_is_built_on_its_own_host(children):
     """Where MJX by itself would take the first host's device, whose arrays no other
     can have in a program."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", ENGINES, f"localhost:{port}/2/{i}"],
-            env=os.environ | {"JAX_PLATFORMS": "cpu"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(2)
+        children.start("-c", ENGINES, host, JAX_PLATFORMS="cpu") for host in two_hosts()
     ]
-    for i, said in enumerate(finish(*processes)):
+    for i, (said, _) in enumerate(finish(*processes)):
         assert said.split() == ["mjx", str(i), "True", "warp", str(i), "True"]
 
 
 @pytest.mark.slow
-def test_two_hosts_learn_what_two_devices_of_one_do(tmp_path):
+def test_two_hosts_learn_what_two_devices_of_one_do(children, tmp_path):
     """And go on with it, though only one of them has written."""
     alone = tmp_path / "alone"
     words = [*SMALL, "--iterations=4"]
-    finish(train(*words, f"--out={alone}", "--devices=2", devices=2))
+    finish(train(children, *words, f"--out={alone}", "--devices=2", devices=2))
     both = tmp_path / "both"
-    said = together(*words, "--devices=0", f"--out={both}")
+    said = together(children, *words, "--devices=0", f"--out={both}")
     assert "saved at iteration 4" in said[0] and "iteration" not in said[1]
     same(alone, both, 4)
     run = RunFolder.open(both)
     assert [line["iteration"] for line in run.metrics()] == [1, 2, 3, 4]
     assert [line["iteration"] for line in run.evaluations()] == [2, 4]
     assert (run.report / "curves.png").exists()
-    finish(train(f"--resume={alone}", "--iterations=6", devices=2))
-    together(f"--resume={both}", "--iterations=6")
+    finish(train(children, f"--resume={alone}", "--iterations=6", devices=2))
+    together(children, f"--resume={both}", "--iterations=6")
     same(alone, both, 6)
 
 
@@ -150,13 +124,9 @@ def same(a: Path, b: Path, iteration: int) -> None:
             np.testing.assert_array_equal(x, y, err_msg=name)
 
 
-def test_what_several_hosts_can_not_do_is_said_by_both(tmp_path):
+def test_what_several_hosts_can_not_do_is_said_by_both(children):
     """Before anything is compiled."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    hosts = [f"--hosts=localhost:{port}/2/{i}" for i in range(2)]
-    for process in [train(*SMALL, "--iterations=1", host) for host in hosts]:
-        _, errors = process.communicate(timeout=280)
-        assert process.returncode == 2
+    words = [*SMALL, "--iterations=1"]
+    trainings = [train(children, *words, f"--hosts={host}") for host in two_hosts()]
+    for _, errors in finish(*trainings, returns=2):
         assert "several hosts need a run folder that all of them know" in errors

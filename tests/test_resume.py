@@ -1,11 +1,7 @@
 """Going on with a run is the same, to the bit, as not having stopped it."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,31 +188,24 @@ from mimicgym.training import train
 from tests.test_resume import config
 
 def wait(progress):
-    while progress.iteration == 5:
-        time.sleep(1)
+    if progress.iteration == 5:
+        time.sleep(600)
 
 train(config(eval_every=2), out=Path(sys.argv[1]), iterations=6, on_iteration=wait)
 """
 
 
-def test_going_on_after_a_kill(compiled, judged, runs, tmp_path):
+def test_going_on_after_a_kill(compiled, judged, runs, children):
     path = runs / "killed"
     root = Path(__file__).resolve().parents[1]
-    with (tmp_path / "errors").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(path)],
-            env=dict(os.environ, PYTHONPATH=str(root)),
-            stderr=errors,
-        )
-    deadline = time.time() + 250
+    child = children.start("-c", KILLED, path, PYTHONPATH=str(root))
     run = RunFolder(path)
     # Past the save of iteration 4 and before that of 6.
     while len(run.metrics()) < 5 or 4 not in Checkpoints(run.checkpoints).all():
-        assert process.poll() is None, (tmp_path / "errors").read_text()
-        assert time.time() < deadline
+        assert child.process.poll() is None, child.errors.read_text()
         time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    child.process.kill()
+    child.process.wait()
     assert len(run.metrics()) == 5
     # As if it had been killed while writing a line.
     with (path / "metrics.jsonl").open("a") as file:

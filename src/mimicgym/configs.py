@@ -146,13 +146,14 @@ def _convert(hint: Any, value: Any, path: str, start: Any = None) -> Any:
                 return _convert(option, value, path, start)
     elif origin is tuple:
         if isinstance(value, list | tuple):
-            hints = args[:1] * len(value) if args[-1] is ... else args
-            if len(value) != len(hints):
+            each = args[:1] * len(value) if args[-1] is ... else args
+            if len(value) != len(each):
                 raise UserError(
-                    f"setting {path!r} takes {len(hints)} values, not {len(value)}:"
+                    f"setting {path!r} takes {len(each)} values, not {len(value)}:"
                     f" {value!r}"
                 )
-            return tuple(_convert(h, v, path) for h, v in zip(hints, value, strict=True))
+            pairs = zip(each, value, strict=True)
+            return tuple(_convert(kind, x, path) for kind, x in pairs)
     elif hint is float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             if math.isnan(value):

@@ -90,6 +90,7 @@ def offer(model, robot: RobotState, ref: RefFrame, **changes) -> dict:
             touchdown=np.zeros(2, bool),
             air_time_s=np.zeros(2, np.float32),
             peak_m=np.zeros(2, np.float32),
+            was_down=np.ones(2, bool),
         ),
         "phase": jnp.float32(0.25),
         "step": jnp.int32(10),

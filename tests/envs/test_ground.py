@@ -1,12 +1,14 @@
 """The ground under episodes: where clips are put, and what the scan sees of it."""
 
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from mimicgym.configs import override
@@ -16,14 +18,18 @@ from mimicgym.envs.config import (
     TerrainConfig,
     TrackingConfig,
 )
-from mimicgym.envs.ground import flat_ground, make_ground
+from mimicgym.envs.ground import flat_ground, make_ground, own_terrain
 from mimicgym.envs.make import make_env
 from mimicgym.envs.observation import Observer, observation
+from mimicgym.envs.programs import program
 from mimicgym.envs.scan import Scans
 from mimicgym.envs.terms import Facts
 from mimicgym.errors import UserError
 from mimicgym.motion import load_motion, save_motion
+from mimicgym.motion.formats.mimicgym_npz import write_with_ground
 from mimicgym.robot import build_model, get_robot
+from mimicgym.terrain import field_from_array, save_field
+from mimicgym.terrain.spec import file_of
 from tests.envs.cases import (
     PLAIN,
     Setting,
@@ -276,3 +282,98 @@ def test_a_clip_that_comes_with_its_ground_is_not_shifted(tmp_path):
     height_m = np.asarray(env.reference.frames.root_pos_w[:, 2])
     assert height_m[first] == pytest.approx(qpos[0, 2], abs=1e-6)
     assert height_m[second] == pytest.approx(qpos[0, 2] - 0.25, abs=5e-3)
+
+
+def level(height_m: float):
+    return field_from_array(np.full((80, 80), height_m), 0.1)
+
+
+def write_level(file, height_m: float) -> None:
+    """As large as another height's: the time tells them apart."""
+    save_field(level(height_m), file)
+    os.utime(file, ns=(0, round(1e9 * height_m)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("rough", None),
+        ("rough:seed=1", None),
+        ("rough:seed", None),  # what is no line names no file
+        ("hills.obj", "hills.obj"),
+        ("~/hills.png:cell_m=0.05,high_m=0.4", "~/hills.png"),
+    ],
+)
+def test_which_file_a_line_names(spec, name):
+    found = file_of(spec)
+    assert (found and str(found)) == (name and os.path.expanduser(name))
+
+
+def test_a_ground_is_read_again_when_its_file_has_changed(tmp_path):
+    file, cfg = tmp_path / "ground.npz", TerrainConfig()
+    write_level(file, 0.25)
+    first = own_terrain(cfg, str(file))
+    assert own_terrain(cfg, str(file)) is first
+    write_level(file, 0.5)
+    assert own_terrain(cfg, str(file)).height_m.max() == pytest.approx(0.5)
+    # Where it is counts, not only what it is called.
+    changed, _ = make_ground(TerrainConfig(ground=(str(file),)), [""])
+    assert changed.heights.max() == pytest.approx(0.5)
+
+
+def test_the_same_name_in_another_folder_is_another_ground(tmp_path, monkeypatch):
+    for height_m in (0.25, 0.5):
+        folder = tmp_path / str(height_m)
+        folder.mkdir()
+        save_field(level(height_m), folder / "ground.npz")
+        monkeypatch.chdir(folder)
+        found = own_terrain(TerrainConfig(), "ground.npz")
+        assert found.height_m.max() == pytest.approx(height_m)
+
+
+def highest_m(changes: dict) -> float:
+    """Of the ground that adapters get."""
+    config = override(PLAIN, changes)
+    env = program(config, 1, autoreset="disabled").env
+    assert program(config, 2, autoreset="disabled").env is env
+    return float(env.ground.heights.max())
+
+
+def test_adapters_see_that_a_ground_has_changed(tmp_path):
+    """Be it that of all clips, of an item in a list, one that a clip holds itself, one
+    that it names, or one that lies beside it."""
+    stand, file = load_motion("stand"), tmp_path / "ground.npz"
+    listed, clip = tmp_path / "clips.yaml", tmp_path / "clip.npz"
+    listed.write_text(f"- {{clip: stand, terrain: '{file}'}}\n")
+    scene = tmp_path / "beside" / "clip.terrain.npz"
+    scene.parent.mkdir()
+    save_motion(stand, scene.with_name("clip.npz"))
+    picture, named = tmp_path / "ground.png", tmp_path / "named.npz"
+    Image.new("L", (80, 80)).save(picture)
+    terrain = f"{picture}:cell_m=0.1,high_m=1.0"
+    save_motion(dataclasses.replace(stand, terrain=terrain), named)
+    for height_m in (0.25, 0.5):
+        write_level(file, height_m)
+        Image.new("L", (80, 80), round(255 * height_m)).save(picture)
+        write_level(scene, height_m)
+        write_with_ground(stand, level(height_m), clip)
+        found = [
+            highest_m({"terrain.ground": [str(file)]}),
+            highest_m({"motion.clips": [str(listed)]}),
+            highest_m({"motion.clips": [str(clip)]}),
+            highest_m({"motion.clips": [str(named)]}),
+            highest_m({"motion.clips": [str(scene.with_name("clip.npz"))]}),
+        ]
+        assert found == pytest.approx([height_m] * 5, abs=1e-2)
+
+
+def test_adapters_see_that_a_ground_has_come_or_gone(tmp_path):
+    clip, scene = tmp_path / "clip.npz", tmp_path / "clip.terrain.npz"
+    save_motion(load_motion("stand"), clip)
+    config = override(PLAIN, {"motion.clips": [str(clip)]})
+    for there in (False, True, False):
+        scene.unlink(missing_ok=True)
+        if there:
+            write_level(scene, 0.25)
+        ground = program(config, 1, autoreset="disabled").env.ground
+        assert (ground.heights is not None) == there

@@ -111,7 +111,7 @@ def offered(env, states, scene: int, is_image: bool) -> dict:
         future_refs=jax.tree.map(lambda *x: jnp.stack(x), *future),
         facts=env.facts,
         action=jnp.asarray(action, jnp.float32),
-        feet=FeetState(now, before, now, np.zeros(2), np.zeros(2)),
+        feet=FeetState(now, before, now, np.zeros(2), np.zeros(2), now),
         phase=jnp.float32(phase),
         ground=Ground(
             jnp.asarray(heights),

@@ -226,6 +226,7 @@ def build_scene(model, rng, frames, tracking: TrackingConfig, pose: str) -> Scen
             touchdown=rng.random(2) < 0.5,
             air_time_s=rng.random(2).astype(np.float32),
             peak_m=rng.random(2).astype(np.float32),
+            was_down=np.ones(2, bool),
         ),
         phase=np.float32(rng.random()),
         step=np.int32(7),

@@ -97,6 +97,7 @@ def feet(
         touchdown=np.array(touchdown, bool),
         air_time_s=np.array(air_time_s, np.float32),
         peak_m=np.array(peak_m, np.float32),
+        was_down=np.ones(2, bool),
     )
 
 

@@ -206,7 +206,7 @@ def test_survival_by_second(reference):
 
 
 def test_survival_where_a_clip_ends(reference):
-    """The last bin of a clip is shorter than others, and its last frame counts twice."""
+    """The last bin of a clip is shorter, and its last frame counts twice."""
     sampler = Sampler(ResetConfig(sampling="failure_rate_bins"), reference)
     length = int(reference.clip_end[0] - reference.clip_start[0])
     bins = np.flatnonzero(sampler.bin_clip == 0)

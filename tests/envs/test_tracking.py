@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from mimicgym.configs import override
 from mimicgym.envs.make import env_config, make_env
+from mimicgym.envs.observation import observation
 from mimicgym.envs.presets import ENV_PRESETS
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError
@@ -105,6 +106,22 @@ def test_observation_sizes(plain):
         "actor": (ROWS, 415),
         "critic": (ROWS, 623),
     }
+
+
+def test_the_layout_knows_what_users_terms_may_ask_for(plain, monkeypatch):
+    for table in ("_terms", "_needs", "_units", "_mirrors"):
+        copy = dict(getattr(observation, table))
+        monkeypatch.setattr(observation, table, copy)
+
+    @observation
+    def joint_vel(last_joint_vel, last_last_action, last_ref, feet, teacher):
+        return last_joint_vel
+
+    config = override(PLAIN, {"observation.actor": ["joint_vel"]})
+    env = TrackingEnv(config, plain.env.reference, plain.env.engine)
+    (row,) = [row for row in env.observation_layout() if row.group == "actor"]
+    assert (row.term, row.start, row.stop) == ("joint_vel", 0, JOINTS)
+    assert env.observation_sizes["actor"] == JOINTS
 
 
 def test_a_reset_is_a_function_of_its_key(setting):

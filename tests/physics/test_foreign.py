@@ -92,8 +92,8 @@ def test_a_program_keeps_its_function():
 
 
 def test_nothing_keeps_a_function_but_its_user():
-    """JAX remembers for long what it has traced; an engine and its threads would live as
-    long."""
+    """JAX remembers for long what it has traced; an engine and its threads would live
+    as long."""
     function = HostFunction("test_dropped", lambda a, r: np.copyto(r[0], 2 * a[0]))
     program = jax.jit(lambda x, function=function: function(SHAPE, x))
     np.testing.assert_array_equal(program(jnp.ones(2)), [2, 2])

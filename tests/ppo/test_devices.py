@@ -1,9 +1,5 @@
 """Spreading environments over devices does not change what is learnt."""
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -16,6 +12,7 @@ from mimicgym.errors import UserError
 from mimicgym.ppo import Learner
 from mimicgym.ppo.devices import AXIS, ROWS, Spread
 from mimicgym.ppo.slices import normal, shuffled
+from tests.children import Child, Children, finish, free_port
 from tests.ppo.probes import Ring
 from tests.ppo.spread import CONFIG
 
@@ -24,23 +21,18 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 ROOT = Path(__file__).parents[2]
 
 
-def start(which: str, out: Path, *devices: int, here: int = 4, **more: str):
+def start(
+    children: Children, which: str, out: Path, *devices: int, here: int = 4, **more: str
+) -> Child:
     """A process with `here` devices."""
     flags = f"--xla_force_host_platform_device_count={here}"
-    command = [sys.executable, "-m", "tests.ppo.spread", which, str(out)]
-    return subprocess.Popen(
-        [*command, *map(str, devices)],
+    return children.start(
+        *("-m", "tests.ppo.spread", which, out, *devices),
         cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"} | more,
-        stderr=subprocess.PIPE,
-        text=True,
+        XLA_FLAGS=flags,
+        JAX_PLATFORMS="cpu",
+        **more,
     )
-
-
-def finish(*processes: subprocess.Popen) -> None:
-    for process in processes:
-        _, errors = process.communicate(timeout=250)
-        assert process.returncode == 0, errors
 
 
 def same(a: Path, b: Path, *, tolerance: float) -> None:
@@ -66,7 +58,8 @@ def same(a: Path, b: Path, *, tolerance: float) -> None:
 def ring(tmp_path_factory) -> Path:
     """What one process learns on 1, 2 and 4 devices."""
     out = tmp_path_factory.mktemp("ring")
-    finish(start("ring", out, 1, 2, 4))
+    with Children(out) as children:
+        finish(start(children, "ring", out, 1, 2, 4))
     return out
 
 
@@ -76,25 +69,22 @@ def test_several_devices_learn_what_one_does(ring, count):
     same(ring / "1.npz", ring / f"{count}.npz", tolerance=5e-6)
 
 
-def test_two_processes_learn_what_one_does(ring, tmp_path):
+def test_two_processes_learn_what_one_does(ring, children, tmp_path):
     """Over the loopback interface, two devices each."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    shared = {"COORDINATOR": f"localhost:{port}", "PROCESSES": "2"}
+    shared = {"COORDINATOR": f"localhost:{free_port()}", "PROCESSES": "2"}
     finish(
         *(
-            start("ring", tmp_path, 4, here=2, PROCESS=str(i), **shared)
+            start(children, "ring", tmp_path, 4, here=2, PROCESS=str(i), **shared)
             for i in range(2)
         )
     )
     same(ring / "4.npz", tmp_path / "4.npz", tolerance=5e-6)
 
 
-def test_the_task_on_devices_learns_what_it_does_on_one(tmp_path):
+def test_the_task_on_devices_learns_what_it_does_on_one(children, tmp_path):
     """With adaptive sampling and a curriculum, which all devices must agree on. Small
     differences grow in physics, so that only few steps are compared."""
-    finish(start("tracking", tmp_path, 1, 4))
+    finish(start(children, "tracking", tmp_path, 1, 4))
     same(tmp_path / "1.npz", tmp_path / "4.npz", tolerance=1e-4)
 
 

@@ -90,7 +90,7 @@ def test_a_path_with_a_colon_and_an_equals_sign(tmp_path):
         ("rough:", "rough:: '' is no setting"),
         ("rough:seed=,difficulty=1", "'seed=' is no setting"),
         ("rough:difficulty=9", "rough: difficulty is 9; it must be one of 1, 2, 3, 4"),
-        ("rough:length_m=nan", "rough: length_m is nan"),
+        ("rough:length_m=nan", "'rough.length_m' takes a number, not nan"),
         ("none.obj", "none.obj: there is no such terrain file"),
         (
             "none.fbx",

@@ -122,10 +122,24 @@ class BatchedEnv:
         """(B,) int32 the teacher of each row's clip; -1 for none."""
         return self.env.reference.clip_teacher[batch.state.clip]
 
-    def reset(self, keys: jax.Array) -> BatchState:
-        """Start every row. keys (B,), one typed random key for each row."""
-        state = self._rows(self.env.reset, keys)
-        return self._fresh(state)
+    def untaught(self) -> tuple[SamplerState, CurriculumState]:
+        """What there is to know before the first episode."""
+        return self.env.sampler.init(), self._curriculum.init()
+
+    def reset(
+        self,
+        keys: jax.Array,
+        sampler: SamplerState | None = None,
+        curriculum: CurriculumState | None = None,
+    ) -> BatchState:
+        """Start every row.
+
+        Args:
+          keys: (B,), one typed random key for each row.
+          sampler, curriculum: what past episodes taught; nothing if None.
+        """
+        state = self._rows(lambda key: self.env.reset(key, sampler=sampler), keys)
+        return self._fresh(state, sampler, curriculum)
 
     def reset_at(
         self, keys: jax.Array, clips: jax.Array, frames: jax.Array
@@ -261,8 +275,14 @@ class BatchedEnv:
             return jax.vmap(function)(*rows)
         return jax.lax.map(lambda row: function(*row), rows, batch_size=chunk)
 
-    def _fresh(self, state: State) -> BatchState:
+    def _fresh(
+        self,
+        state: State,
+        sampler: SamplerState | None = None,
+        curriculum: CurriculumState | None = None,
+    ) -> BatchState:
         none = jnp.zeros(self.num_envs, bool)
+        none_yet = self.untaught()
         return BatchState(
             state=state,
             obs=state.obs,
@@ -275,6 +295,6 @@ class BatchedEnv:
             reset_rows=~none,
             metrics=state.metrics,
             episode=state.sums | {"length": state.step.astype(jnp.float32)},
-            sampler=self.env.sampler.init(),
-            curriculum=self._curriculum.init(),
+            sampler=none_yet[0] if sampler is None else sampler,
+            curriculum=none_yet[1] if curriculum is None else curriculum,
         )

@@ -2,8 +2,10 @@
 
 import functools
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +17,12 @@ from mimicgym.errors import UserError
 from mimicgym.motion import Motion
 from mimicgym.terrain import Atlas, HeightField, build_atlas, terrain_from_spec
 from mimicgym.terrain.lookup import height_at
-from mimicgym.terrain.spec import with_seeds
+from mimicgym.terrain.spec import file_of, with_seeds
 
 FLAT = "flat"
+# What tells one content of a file from another: where it is, when it was written (ns),
+# its length; None where there is no file.
+Fingerprint = tuple[str, int, int] | None
 # From the root: limbs, and half of a scan.
 _BODY_M = 0.5
 
@@ -197,8 +202,27 @@ def own_terrain(cfg: TerrainConfig, terrain: str) -> HeightField | None:
     return _read(_with_cell(terrain, cfg), cfg.max_megabytes)
 
 
-@functools.lru_cache(maxsize=256)
+def fingerprint(path: Path | None) -> Fingerprint:
+    """That of a file, if there is one."""
+    # os.path answers False where pathlib raises, see `terrain.scene_file`.
+    if path is None or not os.path.isfile(path):
+        return None
+    stat = path.stat()
+    return str(path.resolve()), stat.st_mtime_ns, stat.st_size
+
+
+def ground_fingerprint(spec: str) -> Fingerprint:
+    """That of the file that a ground's line names."""
+    return fingerprint(file_of(spec))
+
+
 def _read(spec: str, max_megabytes: float) -> HeightField:
+    return _read_once(spec, ground_fingerprint(spec), max_megabytes)
+
+
+@functools.lru_cache(maxsize=256)
+def _read_once(spec: str, file: Fingerprint, max_megabytes: float) -> HeightField:
+    """`file` is there to tell apart what one line has stood for."""
     return terrain_from_spec(spec, max_megabytes)
 
 

@@ -1,5 +1,6 @@
 """From a configuration to an environment that runs."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,11 +16,14 @@ from mimicgym.physics import line_search_iterations, make_engine
 from mimicgym.reference import build_reference
 from mimicgym.robot import build_model, get_robot
 
+# A clip or several: names of embedded ones, files, folders, patterns, YAML lists.
+Clips = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
 
 def env_config(
     preset: str = "default",
     *,
-    motion: str | Sequence[str] | None = None,
+    motion: Clips | None = None,
     robot: str | None = None,
     engine: str | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -28,13 +32,15 @@ def env_config(
 
     Args:
       preset: name of the preset.
-      motion: an embedded clip or a file, or several.
+      motion: an embedded clip or a file, as text or a path, or several.
       robot, engine: see `EnvConfig`.
       overrides: dotted settings, such as {"control.action_scale": 0.5}.
     """
     config = env_preset(preset)
     if motion is not None:
-        clips = (motion,) if isinstance(motion, str) else tuple(motion)
+        several = (motion,) if isinstance(motion, str | os.PathLike) else motion
+        # Configurations are stored as JSON, which holds no paths.
+        clips = tuple(os.fspath(clip) for clip in several)
         config = replace(config, motion=replace(config.motion, clips=clips))
     if robot is not None:
         config = replace(config, robot=robot)
@@ -46,6 +52,8 @@ def env_config(
 def library_of(config: EnvConfig) -> Library:
     """The clips that a configuration names."""
     motion = config.motion
+    if not motion.clips:
+        raise UserError("motion.clips is empty; name at least one clip or file")
     return load_library(
         motion.clips,
         fps=motion.fps,
@@ -70,8 +78,6 @@ def make_env(
     robot = get_robot(config.robot)
     physics = config.physics
     if library is None:
-        if not config.motion.clips:
-            raise UserError("motion.clips is empty; name at least one clip or file")
         library = library_of(config)
     terrains = [entry.terrain for entry in library.entries]
     ground, field = make_ground(config.terrain, terrains, library.motions)

@@ -8,7 +8,6 @@ therefore use the same programs: ten environments side by side compile once.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,18 +15,30 @@ import jax
 from mimicgym.envs import rows
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.config import EnvConfig
-from mimicgym.envs.make import make_env
+from mimicgym.envs.curriculum import CurriculumState
+from mimicgym.envs.ground import Fingerprint, fingerprint, ground_fingerprint
+from mimicgym.envs.make import library_of, make_env
+from mimicgym.envs.sampling import SamplerState
 from mimicgym.envs.tracking import TrackingEnv
-from mimicgym.motion.library import expand
+from mimicgym.errors import MotionError
+from mimicgym.motion import Library
+from mimicgym.motion.library import ClipEntry, expand
+from mimicgym.motion.load import split_entry
+from mimicgym.motion.scenes import scene_beside
 
 next_keys = jax.jit(rows.next_keys)
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """An environment of so many rows and its jitted functions, see `BatchedEnv`."""
+    """An environment of so many rows and its jitted functions, see `BatchedEnv`.
+
+    `reset` is always given what past episodes taught, `untaught` if there were none: it
+    is then one function that is compiled once.
+    """
 
     env: TrackingEnv
+    untaught: tuple[SamplerState, CurriculumState]
     reset: Callable[..., Any]
     reset_where: Callable[..., Any]
     step: Callable[..., Any]
@@ -42,27 +53,53 @@ def program(
 ) -> Program:
     """The program of a configuration, made when it is first asked for.
 
-    A motion file that has changed since makes a new one.
+    A file of a motion or of a ground that has changed since makes a new one.
     """
-    entries = expand(config.motion.clips)
-    files = tuple((entry, _fingerprint(entry.clip)) for entry in entries)
-    return _program(config, files, num_envs, autoreset, max_episode_steps)
+    clips = tuple(_clip(entry) for entry in expand(config.motion.clips))
+    grounds = _grounds(config, clips)
+    return _program(config, clips, grounds, num_envs, autoreset, max_episode_steps)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A clip, its file, and the file with its ground that lies beside it, if any."""
+
+    entry: ClipEntry
+    file: Fingerprint
+    scene: Fingerprint
+
+
+def _clip(entry: ClipEntry) -> _Clip:
+    path = split_entry(entry.clip)[0]
+    try:
+        scene = scene_beside(path)
+    except MotionError:
+        scene = None  # reading the clip says what is wrong, unless it needs none
+    return _Clip(entry, fingerprint(path), fingerprint(scene))
+
+
+def _grounds(config: EnvConfig, clips: tuple[_Clip, ...]) -> tuple[Fingerprint, ...]:
+    """The files of all grounds: some clips name theirs only when they are read."""
+    own = [entry.terrain for entry in _library(config, clips).entries]
+    return tuple(ground_fingerprint(spec) for spec in (*config.terrain.ground, *own))
 
 
 @lru_cache(maxsize=16)
 def _program(
     config: EnvConfig,
-    files: tuple[Any, ...],
+    clips: tuple[_Clip, ...],
+    grounds: tuple[Fingerprint, ...],
     num_envs: int,
     autoreset: str,
     max_episode_steps: int | None,
 ) -> Program:
-    env = _env(config, files)
+    env = _env(config, clips, grounds)
     batched = BatchedEnv(
         env, num_envs, autoreset=autoreset, max_episode_steps=max_episode_steps
     )
     return Program(
         env,
+        batched.untaught(),
         jax.jit(batched.reset),
         jax.jit(batched.reset_where),
         jax.jit(batched.step),
@@ -70,14 +107,13 @@ def _program(
 
 
 @lru_cache(maxsize=4)
-def _env(config: EnvConfig, files: tuple[Any, ...]) -> TrackingEnv:
-    return make_env(config)
+def _env(
+    config: EnvConfig, clips: tuple[_Clip, ...], grounds: tuple[Fingerprint, ...]
+) -> TrackingEnv:
+    return make_env(config, _library(config, clips))
 
 
-def _fingerprint(clip: str) -> tuple[str, int, int] | None:
-    """What tells one content of a file from another; None where there is no file."""
-    path = Path(clip.partition("#")[0]).expanduser()
-    if not path.is_file():
-        return None
-    stat = path.stat()
-    return str(path.resolve()), stat.st_mtime_ns, stat.st_size
+@lru_cache(maxsize=4)
+def _library(config: EnvConfig, clips: tuple[_Clip, ...]) -> Library:
+    """Read once, to know the grounds and for the environment."""
+    return library_of(config)

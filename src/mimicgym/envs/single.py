@@ -14,7 +14,7 @@ from mimicgym.envs import infos
 from mimicgym.envs import spaces as adapt
 from mimicgym.envs.batch import BatchState
 from mimicgym.envs.display import Display
-from mimicgym.envs.make import env_config
+from mimicgym.envs.make import Clips, env_config
 from mimicgym.envs.programs import next_keys, program
 
 
@@ -32,7 +32,8 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
     A copy by pickle has the same options, and starts with a reset.
 
     Args (JSON types, so that a spec can be stored):
-      motion: an embedded clip or a file, or a list of them.
+      motion: an embedded clip or a file, or a list of them; also paths, but then JSON
+        can not hold the spec.
       robot, engine, preset: names, see `EnvConfig` and `ENV_PRESETS`.
       overrides: dotted settings, such as {"control.action_scale": 0.5}.
       observation: "actor" or "dict".
@@ -44,7 +45,7 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
 
     def __init__(
         self,
-        motion: str | list[str] | None = None,
+        motion: Clips | None = None,
         robot: str | None = None,
         engine: str | None = None,
         preset: str = "default",
@@ -83,16 +84,23 @@ class TrackingEnvironment(gymnasium.Env[Any, np.ndarray], EzPickle):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode. Without a seed, randomness goes on where it was."""
+        """Start an episode.
+
+        Without a seed, randomness goes on where it was, and so does what past episodes
+        taught: where to start and how lax to judge. A seed starts all of it anew, so
+        that the same one gives the same episodes.
+        """
         super().reset(seed=seed)
         adapt.check_options(options, ())
+        taught = self._program.untaught
         if seed is not None:
             keys = adapt.seed_keys([seed])
         elif self._batch is not None:
             keys = next_keys(self._batch.state.key)
+            taught = self._batch.sampler, self._batch.curriculum
         else:
             keys = adapt.seed_keys(self.np_random.integers(2**32, size=1))
-        self._batch = batch = self._program.reset(keys)
+        self._batch = batch = self._program.reset(keys, *taught)
         if self.render_mode == "human":
             self.render()
         return self._observe(batch), infos.numbers(infos.reset_info(batch.state))

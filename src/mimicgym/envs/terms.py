@@ -191,10 +191,10 @@ class FeetState:
     """Contacts of the two feet (left, right), and the flight of each.
 
     `contact` is measured now: vertical force above 1 N. `last_contact` is that of the
-    step before, `air_time_s` includes this step (minus infinity in a flight that began
-    before the episode), and `touchdown` marks the first step on the ground after any
-    other flight, with one-step gaps bridged. `peak_m` is the largest height of the
-    foot's frame since it was last on the ground.
+    step before, `air_time_s` includes this step, and `touchdown` marks the first
+    step on the ground after a flight, with one-step gaps bridged. `peak_m` is the
+    largest height of the foot's frame since it was last on the ground, `was_down`
+    whether it has been there in this episode.
     """
 
     contact: jax.Array  # (2,) bool
@@ -202,6 +202,7 @@ class FeetState:
     touchdown: jax.Array  # (2,) bool
     air_time_s: jax.Array  # (2,)
     peak_m: jax.Array  # (2,)
+    was_down: jax.Array  # (2,) bool
 
 
 CONTACT_THRESHOLD_N = 1.0
@@ -218,15 +219,10 @@ def measured_contact(foot_force_w: jax.Array) -> jax.Array:
 
 
 def feet_at_reset(foot_force_w: jax.Array, height_m: jax.Array) -> FeetState:
-    """Feet without a past. height_m (2,) of their frames.
-
-    A flight in which an episode begins has no known length, so its clock stands still
-    at minus infinity.
-    """
+    """Feet without a past. height_m (2,) of their frames."""
     contact = measured_contact(foot_force_w)
-    none = jnp.zeros(2, bool)
-    unknown_s = jnp.full(2, -jnp.inf, foot_force_w.dtype)
-    return FeetState(contact, contact, none, unknown_s, height_m)
+    none, zero = jnp.zeros(2, bool), jnp.zeros(2, foot_force_w.dtype)
+    return FeetState(contact, contact, none, zero, height_m, contact)
 
 
 def feet_after_step(
@@ -243,6 +239,7 @@ def feet_after_step(
     # A foot that was down has no flight to end; its clock starts over.
     clock_s = jnp.where(landed_before, 0.0, feet.air_time_s) + dt_s
     peak_m = jnp.where(landed_before, height_m, jnp.maximum(feet.peak_m, height_m))
-    # Nor does the end of a flight of unknown length count.
-    touchdown = down & ~landed_before & (feet.air_time_s > 0)
-    return FeetState(contact, feet.contact, touchdown, clock_s, peak_m)
+    # A flight from before the episode has no known length, so its end does not count.
+    touchdown = down & ~landed_before & feet.was_down
+    was_down = feet.was_down | down
+    return FeetState(contact, feet.contact, touchdown, clock_s, peak_m, was_down)

@@ -308,6 +308,7 @@ class TrackingEnv:
             found |= dict.fromkeys(
                 ("action", "last_action", "last_last_action"), state.action
             )
+            found["last_joint_vel"] = state.robot.joint_vel
             return {k: v for k, v in found.items() if k not in constants}
 
         shapes = jax.eval_shape(offered, jax.random.key(0))

@@ -17,9 +17,11 @@ from gymnasium.vector.utils import batch_space
 from mimicgym.envs import infos
 from mimicgym.envs import spaces as adapt
 from mimicgym.envs.batch import BatchState
+from mimicgym.envs.curriculum import CurriculumState
 from mimicgym.envs.display import Display
-from mimicgym.envs.make import env_config
+from mimicgym.envs.make import Clips, env_config
 from mimicgym.envs.programs import next_keys, program
+from mimicgym.envs.sampling import SamplerState
 from mimicgym.envs.single import TrackingEnvironment
 from mimicgym.errors import UserError, unknown_name
 
@@ -42,8 +44,9 @@ class TrackingVectorEnvironment(VectorEnv[Any, np.ndarray, np.ndarray], EzPickle
       max_episode_steps: a further limit on episodes, a truncation.
 
     Row i after `reset(seed=s)` behaves as the single environment after
-    `reset(seed=s + i)`, whatever the number of rows. `options={"reset_mask": mask}`
-    resets some rows.
+    `reset(seed=s + i)`, whatever the number of rows, unless starts depend on past
+    episodes or a curriculum is on: rows share what their episodes teach.
+    `options={"reset_mask": mask}` resets some rows.
     """
 
     metadata = TrackingEnvironment.metadata
@@ -51,7 +54,7 @@ class TrackingVectorEnvironment(VectorEnv[Any, np.ndarray, np.ndarray], EzPickle
     def __init__(
         self,
         num_envs: int,
-        motion: str | list[str] | None = None,
+        motion: Clips | None = None,
         robot: str | None = None,
         engine: str | None = None,
         preset: str = "default",
@@ -128,7 +131,10 @@ class TrackingVectorEnvironment(VectorEnv[Any, np.ndarray, np.ndarray], EzPickle
         """Start episodes in all rows, or in those of `options["reset_mask"]`.
 
         Rows without a seed go on with their own randomness. Rows that are not reset
-        keep their observation, and have nothing in the infos.
+        keep their observation, and have nothing in the infos. A reset of all rows with
+        a seed for each starts what past episodes taught (where to start, how lax to
+        judge) anew, so that the same seeds give the same episodes; any other goes on
+        with it.
         """
         adapt.check_options(options, ("reset_mask",))
         seeds = self._seeds(seed)
@@ -136,10 +142,10 @@ class TrackingVectorEnvironment(VectorEnv[Any, np.ndarray, np.ndarray], EzPickle
         if options is not None and "reset_mask" in options:
             mask = adapt.reset_mask(options["reset_mask"], self.num_envs)
         keys = self._keys(seeds)
-        if self._batch is not None:
+        if mask.all():
+            batch = self._program.reset(keys, *self._taught(seeds))
+        elif self._batch is not None:
             batch = self._program.reset_where(self._batch, jnp.asarray(mask), keys)
-        elif mask.all():
-            batch = self._program.reset(keys)
         else:
             raise UserError("the first reset has to be of all rows")
         self._batch = batch
@@ -232,6 +238,12 @@ class TrackingVectorEnvironment(VectorEnv[Any, np.ndarray, np.ndarray], EzPickle
         for each in seed:
             np_random(each)
         return list(seed)
+
+    def _taught(self, seeds: list[int | None]) -> tuple[SamplerState, CurriculumState]:
+        """What a reset of all rows goes on with."""
+        if self._batch is None or None not in seeds:
+            return self._program.untaught
+        return self._batch.sampler, self._batch.curriculum
 
     def _keys(self, seeds: list[int | None]) -> jax.Array:
         """(n,) keys: of a row's seed, or the next of its own chain."""

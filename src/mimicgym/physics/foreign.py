@@ -63,7 +63,7 @@ class HostFunction:
         """The result for one environment; under vmap the function is called once, with
         a leading axis for each vmap in all arguments and in the result."""
         call = jax.ffi.ffi_call(_TARGET, results, vmap_method="broadcast_all")
-        # Only its name: JAX keeps what it was asked to trace, long after the last program.
+        # Only its name: JAX keeps what it has traced long after the last program.
         return call(*operands, function=self.name)
 
 

@@ -85,6 +85,16 @@ def terrain_from_spec(text: str, max_megabytes: float = MAX_MEGABYTES) -> Height
     return read(path, max_megabytes=max_megabytes, **given)
 
 
+def file_of(text: str) -> Path | None:
+    """The file that a ground's line names, be it there or not; None for a procedural
+    ground, and for a line that can not be read, which `terrain_from_spec` tells of."""
+    try:
+        head, _ = _split(text)
+    except UserError:
+        return None
+    return None if head in generators else Path(os.path.expanduser(head))
+
+
 def with_seeds(text: str, count: int) -> tuple[str, ...]:
     """A ground of chance with its seed and with the next ones, `count` in all; any
     other ground alone, as it is.

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,10 +13,12 @@ import numpy as np
 import pytest
 
 from mimicgym.cli import main
+from mimicgym.cli.train import parse, resumed_config
 from mimicgym.envs.batch import BatchedEnv
 from mimicgym.envs.make import make_env
 from mimicgym.ppo import Checkpoints, Learner
 from mimicgym.run import RunFolder, load_policy
+from tests.children import finish
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -64,7 +65,7 @@ def test_a_run_holds_everything(run):
 
 
 def test_eval_writes_the_promised_fields(run, tmp_path, capsys):
-    file = tmp_path / "eval.json"
+    file = tmp_path / "new" / "eval.json"
     assert main(["eval", str(run), "--json", str(file)]) == 0
     data = json.loads(file.read_text())
     (clip,) = data["clips"]
@@ -87,7 +88,7 @@ def test_eval_writes_the_promised_fields(run, tmp_path, capsys):
 
 
 def test_play_saves_pictures(run, tmp_path):
-    strip = tmp_path / "strip.png"
+    strip = tmp_path / "new" / "strip.png"
     assert main(["play", str(run), "--video", str(strip)]) == 0
     from PIL import Image
 
@@ -151,7 +152,7 @@ def test_the_policy_acts_by_itself(run):
 
 
 def test_bench_writes_the_promised_fields(tmp_path):
-    file = tmp_path / "bench.json"
+    file = tmp_path / "new" / "bench.json"
     arguments = ["--engine=native", "--num-envs=8", "--steps=5", "--repeats=2"]
     assert main(["bench", *arguments, f"--json={file}"]) == 0
     data = json.loads(file.read_text())
@@ -161,31 +162,15 @@ def test_bench_writes_the_promised_fields(tmp_path):
         assert data[key] > 0
 
 
-def test_interrupting_saves_and_says_how_to_go_on(tmp_path):
+def test_interrupting_saves_and_says_how_to_go_on(children, tmp_path):
     path = tmp_path / "stopped"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from mimicgym.cli import main; import sys; sys.exit(main(sys.argv[1:]))",
-            "train",
-            *SMALL,
-            "--minutes=10",
-            f"--out={path}",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=dict(os.environ),
-    )
-    metrics = path / "metrics.jsonl"
-    deadline = time.time() + 200
-    while not metrics.exists() and time.time() < deadline:
-        assert process.poll() is None, process.stderr.read()
+    command = ("train", *SMALL, "--minutes=30", f"--out={path}")
+    child = children.start("-m", "mimicgym", *command)
+    while not (path / "metrics.jsonl").exists():
+        assert child.process.poll() is None, child.errors.read_text()
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=200)
-    assert process.returncode == 130
+    child.process.send_signal(signal.SIGINT)
+    ((out, _),) = finish(child, returns=130)
     assert f"mimicgym train --resume {path}" in out.replace("\n", "")
     iteration = Checkpoints(path / "checkpoints").latest()
     assert RunFolder.open(path).metrics()[-1]["iteration"] == iteration
@@ -227,11 +212,28 @@ def test_an_existing_run_is_not_overwritten(run, capsys):
     assert "already holds a run" in capsys.readouterr().err
 
 
-def test_resuming_with_other_settings_is_refused(run, capsys):
-    assert main(["train", f"--resume={run}", "--seed=4", "--iterations=9"]) == 2
-    assert (
-        "only --minutes, --iterations, --success and --hosts" in capsys.readouterr().err
-    )
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["--seed=4"], "--seed"),
+        # What is said counts, though it is what `train` would do if nothing were.
+        (["--seed", "0", "--training.keep=3"], "--seed, --training.keep"),
+        (["--num_envs=16", "--logging.no-offline"], "--num-envs, --logging.no-offline"),
+        (["--preset", "quick"], "--preset"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused(run, arguments, refused, capsys):
+    assert main(["train", f"--resume={run}", *arguments, "--iterations=9"]) == 2
+    error = capsys.readouterr().err
+    assert "only --minutes, --iterations, --success and --hosts" in error
+    assert error.endswith(f"and not {refused}\n")
+
+
+def test_several_hosts_go_on_with_a_run(run):
+    """As docs/scaling.md has it."""
+    words = ["--hosts", "10.0.0.1:1234/2/0", "--resume", str(run), "--minutes", "60"]
+    assert parse(words).hosts == "10.0.0.1:1234/2/0"
+    assert resumed_config(words, RunFolder.open(run)).seed == 3
 
 
 def test_a_checkpoint_of_another_robot_is_refused(run, tmp_path, capsys):

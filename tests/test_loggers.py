@@ -113,6 +113,24 @@ def test_tensorboard_shows_no_step_twice_after_a_resume(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("logged_to", [300, 0])
+def test_tensorboard_shows_no_step_twice_after_a_kill_before_a_checkpoint(
+    tmp_path, logged_to
+):
+    first = open_loggers(LoggingConfig(), run_info(tmp_path))
+    for i in (1, 2, 3):
+        first.log(100 * i, metrics(i))
+    first.close()
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    file.rename(file.with_name("events.out.tfevents.1000000000.here"))
+    # Gone on with from the beginning; for the second time if lines were dropped before.
+    again = open_loggers(LoggingConfig(), run_info(tmp_path, logged_to=logged_to))
+    for i in (1, 2):
+        again.log(100 * i, metrics(i) | {"ppo/kl": i / 10})
+    again.close()
+    assert points(read_tensorboard(tmp_path), "ppo/kl") == [(100, 0.1), (200, 0.2)]
+
+
 def test_every_so_many_iterations(tmp_path):
     loggers = open_loggers(LoggingConfig(every=2), run_info(tmp_path))
     for i in range(1, 6):

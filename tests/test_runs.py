@@ -1,7 +1,9 @@
-"""Lists of runs, and two runs array by array."""
+"""Lists of runs, two runs array by array, and where a run can begin."""
 
 import json
+import os
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import jax
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 
 from mimicgym.cli import main
+from mimicgym.configs import to_dict
 from mimicgym.errors import UserError
+from mimicgym.loggers import LoggingConfig, RunInfo, open_loggers
 from mimicgym.ppo import Checkpoints, Learner, LearnerState
 from mimicgym.run import RunConfig, RunFolder, run_config
 from mimicgym.runs import compare, compare_runs, list_runs
@@ -195,3 +199,150 @@ def test_what_is_damaged_is_named(state, tmp_path):
         compare_runs(a, b)
     with pytest.raises(UserError, match="holds no checkpoint"):
         compare_runs(a, RunFolder.create(tmp_path / "c", CLIPS))
+
+
+def begun(path: Path, config: RunConfig = CLIPS) -> RunFolder:
+    """What is there when a run ends before its first checkpoint."""
+    run = RunFolder.create(path, config)
+    (run.path / "config.json.new").write_text("{")
+    (run.path / "wandb_id.txt").write_text("abc\n")
+    (run.path / "trackio_name.txt").write_text("run-abc\n")
+    (run.path / "metrics.jsonl").write_text("")
+    run.best.mkdir()
+    (run.checkpoints / "0.orbax-checkpoint-tmp" / "policy").mkdir(parents=True)
+    open_loggers(LoggingConfig(), RunInfo(path, "run", to_dict(config))).close()
+    return run
+
+
+def names(path: Path) -> list[str]:
+    return sorted(x.name for x in path.iterdir())
+
+
+def test_a_run_without_a_checkpoint_is_begun_anew(tmp_path):
+    path = tmp_path / "run"
+    begun(path)
+    (path / "wandb" / "offline-run").mkdir(parents=True)
+    RunFolder.check_free(path)
+    again = RunFolder.create(path, replace(CLIPS, seed=6))
+    assert again.config().seed == 6
+    # Files of Weights & Biases do no harm.
+    assert names(path) == ["config.json", "wandb"]
+
+
+def test_several_seeds_without_a_checkpoint_are_begun_anew(tmp_path):
+    path = tmp_path / "run"
+    begun(path, replace(CLIPS, num_seeds=2))
+    begun(path / "seed_5")
+    begun(path / "seed_6")
+    (path / "seed_6" / "config.json").unlink()
+    RunFolder.create(path, replace(CLIPS, num_seeds=2, seed=8))
+    assert names(path) == ["config.json"]
+
+
+def a_checkpoint(run: Path) -> None:
+    (run / "checkpoints" / "0").mkdir()
+
+
+def another_part(run: Path) -> None:
+    (run / "checkpoints" / "20.orbax-checkpoint-tmp").mkdir()
+
+
+def figures(run: Path) -> None:
+    RunFolder(run).log({"iteration": 1, "env_steps": 100})
+
+
+def figures_on_tensorboard(run: Path) -> None:
+    loggers = open_loggers(LoggingConfig(), RunInfo(run, "run", {}))
+    loggers.log(100, {"iteration": 1})
+    loggers.close()
+
+
+def notes(run: Path) -> None:
+    (run / "notes.txt").write_text("mine")
+
+
+def notes_among_checkpoints(run: Path) -> None:
+    (run / "best" / "notes.txt").write_text("mine")
+
+
+def notes_on_tensorboard(run: Path) -> None:
+    (run / "tensorboard" / "notes.txt").write_text("mine")
+
+
+def another_configuration(run: Path) -> None:
+    (run / "config.json").write_text('{"architectures": ["other"]}')
+
+
+def a_link(run: Path) -> None:
+    (run / "best").rmdir()
+    (run / "best").symlink_to(run.parent)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize(
+    "more",
+    [
+        a_checkpoint,
+        another_part,
+        figures,
+        figures_on_tensorboard,
+        notes,
+        notes_among_checkpoints,
+        notes_on_tensorboard,
+        another_configuration,
+        a_link,
+    ],
+)
+def test_whatever_else_is_there_is_left_alone(tmp_path, seeds, more):
+    path = tmp_path / "run"
+    begun(path, replace(CLIPS, num_seeds=seeds))
+    if seeds == 2:
+        begun(path / "seed_5")
+    more(path if seeds == 1 else path / "seed_5")
+    before = sorted(path.rglob("*"))
+    for refused in (RunFolder.check_free, lambda p: RunFolder.create(p, CLIPS)):
+        with pytest.raises(UserError, match="already holds a run") as found:
+            refused(path)
+        # Which helps where there is a checkpoint.
+        assert ("--resume" in str(found.value)) == (more is a_checkpoint)
+    assert sorted(path.rglob("*")) == before
+
+
+def test_two_runs_without_a_name_are_not_begun_in_one_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    class Noon(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2031, 5, 6, 12)
+
+    monkeypatch.setattr("mimicgym.run.datetime", Noon)
+    RunFolder.create(None, CLIPS)
+    with pytest.raises(UserError, match=r"runs/20310506_120000_wave: File exists"):
+        RunFolder.create(None, CLIPS)
+
+
+def test_folders_that_can_not_be_made(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path in (file, file / "run", tmp_path / "link", tmp_path / "link" / "run"):
+        with pytest.raises(UserError, match=f"{path}: .* is no folder"):
+            RunFolder.check_free(path)
+    RunFolder.check_free(tmp_path / "a" / "b")
+    assert names(tmp_path) == ["file", "link"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    for path in (tmp_path / "a" / "b", None):
+        with pytest.raises(UserError, match=f"{tmp_path} may not be written to"):
+            RunFolder.check_free(path)
+
+
+def test_failures_to_write_are_told(tmp_path):
+    with pytest.raises(UserError, match=r"a run can not be written to .*too long"):
+        RunFolder.create(tmp_path / ("x" * 300), CLIPS)
+    run = make_run(tmp_path / "run")
+    (run.path / "metrics.jsonl").unlink()
+    (run.path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=r"to .*run/metrics\.jsonl: No space left"):
+        run.log({"iteration": 4})

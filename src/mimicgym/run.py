@@ -13,7 +13,8 @@ RUN/report/            curves.png, clips.png, eval.json
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
@@ -22,12 +23,20 @@ from typing import Any
 
 from mimicgym.configs import from_dict, override, to_dict
 from mimicgym.envs.config import EnvConfig
-from mimicgym.envs.make import env_config
+from mimicgym.envs.make import Clips, env_config
 from mimicgym.errors import UserError
+from mimicgym.folders import unwritable
 from mimicgym.loggers import LoggingConfig
 from mimicgym.ppo import Checkpoints, Policy, PPOConfig
 from mimicgym.tasks import get_task
 from mimicgym.training_config import TrainingConfig
+from mimicgym.unbegun import (
+    BESIDE,
+    LOGS,
+    has_checkpoint,
+    more_than_a_start,
+    remove_start,
+)
 
 _PACKAGES = (
     "mimicgym",
@@ -40,9 +49,8 @@ _PACKAGES = (
     "numpy",
     "orbax-checkpoint",
 )
-# What config.json holds beside the configuration.
-_BESIDE = ("versions", "started")
-_LOGS = ("metrics.jsonl", "clips.jsonl", "evals.jsonl")
+# Where runs are that are given no folder.
+_RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class RunConfig:
 def run_config(
     preset: str = "quick",
     *,
-    motion: str | Sequence[str] | None = None,
+    motion: Clips | None = None,
     robot: str | None = None,
     engine: str | None = None,
     num_envs: int | None = None,
@@ -87,7 +95,7 @@ def run_config(
     """A preset of environment and learner with the usual choices made.
 
     Args:
-      motion: an embedded clip or a file, or several.
+      motion: an embedded clip or a file, as text or a path, or several.
       num_envs: environments in parallel; the preset's by default.
       overrides: dotted settings of a `RunConfig`, such as {"ppo.epochs": 2}.
     """
@@ -112,27 +120,46 @@ class RunFolder:
     def create(cls, path: Path | None, config: RunConfig) -> "RunFolder":
         """Make the folder and write its configuration.
 
-        Without a path: runs/DATE_TIME_CLIP below the current folder. A folder that
-        holds a run already is not overwritten but refused.
+        Without a path: runs/DATE_TIME_CLIP below the current folder, which must not be
+        there. A folder that holds a run already is not overwritten but refused, unless
+        that run has ended before its first checkpoint.
         """
+        named = path is not None
         if path is None:
             stem = Path(config.env.motion.clips[0]).stem
             clip = re.sub(r"[^\w.-]+", "", stem) or "clips"
-            path = Path("runs") / f"{datetime.now():%Y%m%d_%H%M%S}_{clip}"
+            path = _RUNS / f"{datetime.now():%Y%m%d_%H%M%S}_{clip}"
         cls.check_free(path)
-        path.mkdir(parents=True, exist_ok=True)
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         data = to_dict(config) | {"versions": versions(), "started": started}
-        _replace(path / "config.json", json.dumps(data, indent=2) + "\n")
+        with _writing("a run", path):
+            # Others may begin in the same second.
+            path.mkdir(parents=True, exist_ok=named)
+            if (path / "config.json").exists():
+                remove_start(path)
+            _replace(path / "config.json", json.dumps(data, indent=2) + "\n")
         return cls(path)
 
     @staticmethod
     def check_free(path: Path | None) -> None:
-        """`UserError` for a folder that holds a run already."""
-        if path is not None and (path / "config.json").exists():
+        """`UserError` for a folder that can not be made or written to, or that holds a
+        run already. One that ended before its first checkpoint is begun anew."""
+        place = _RUNS if path is None else path
+        reason = unwritable(place)
+        if reason is not None:
+            raise UserError(f"a run can not be written to {place}: {reason}")
+        if path is None or not os.path.exists(path / "config.json"):
+            return
+        found = more_than_a_start(path)
+        if found and has_checkpoint(path):
             raise UserError(
                 f"{path} already holds a run; go on with it by --resume {path},"
                 " or name another folder"
+            )
+        if found:
+            raise UserError(
+                f"{path} already holds a run, of which there is no checkpoint to go on"
+                f" from, and {', '.join(found)}; name another folder"
             )
 
     @classmethod
@@ -171,7 +198,7 @@ class RunFolder:
 
     def stored(self) -> dict[str, Any]:
         """The configuration in JSON types, whether it is one of today or not."""
-        return {k: v for k, v in self._config_json().items() if k not in _BESIDE}
+        return {k: v for k, v in self._config_json().items() if k not in BESIDE}
 
     def _config_json(self) -> dict[str, Any]:
         file = self.path / "config.json"
@@ -196,8 +223,9 @@ class RunFolder:
         self._append("evals.jsonl", {"iteration": iteration, **scores})
 
     def _append(self, name: str, line: Mapping[str, Any]) -> None:
-        with (self.path / name).open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        file = self.path / name
+        with _writing("what is logged", file), file.open("a") as lines:
+            lines.write(json.dumps(line) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl, oldest first."""
@@ -221,11 +249,12 @@ class RunFolder:
 
     def forget_after(self, iteration: int) -> None:
         """Drop what was logged past a checkpoint from which the run goes on."""
-        for name in _LOGS:
+        for name in LOGS:
             if (self.path / name).exists():
                 kept = [x for x in self._lines(name) if x["iteration"] <= iteration]
                 text = "".join(json.dumps(line) + "\n" for line in kept)
-                _replace(self.path / name, text)
+                with _writing("what is logged", self.path / name):
+                    _replace(self.path / name, text)
 
     def pick(self, which: str | int = "latest") -> tuple[Checkpoints, int]:
         """One of the run's checkpoints: where it is, and its iteration.
@@ -274,6 +303,16 @@ def load_policy(path: str | Path, which: str | int = "latest") -> Policy:
     config = folder.config()
     checkpoints, iteration = folder.pick(which)
     return checkpoints.policy(iteration, config.ppo, robot=config.env.robot)
+
+
+@contextmanager
+def _writing(what: str, where: Path) -> Iterator[None]:
+    """Failures to write as what users can mend."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{what} can not be written to {where}: {reason}") from error
 
 
 def _replace(file: Path, text: str) -> None:

@@ -20,6 +20,13 @@ def option_in(argv: Sequence[str], name: str) -> str | None:
     return None
 
 
+def options_in(argv: Sequence[str]) -> tuple[str, ...]:
+    """Names of all options among arguments, written as help does."""
+    words = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    names = (word.removeprefix("--").replace("_", "-") for word in words)
+    return tuple(dict.fromkeys(names))
+
+
 def values_in(argv: Sequence[str], name: str) -> tuple[str, ...]:
     """All values of --NAME, an option that takes several, among arguments that are not
     parsed yet."""

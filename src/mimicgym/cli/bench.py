@@ -8,7 +8,6 @@ mimicgym bench --num-envs 512 --check earlier.json
 Several values make a suite: each combination is measured in a process of its own.
 """
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from mimicgym.bench.chart import AXES, plot_suite
 from mimicgym.bench.check import TOLERANCE, fallen, read_rows
 from mimicgym.bench.suite import Row, report_of, run_suite, surroundings
 from mimicgym.cli.arguments import values_in
+from mimicgym.cli.outputs import check_output, write_json, writing
 from mimicgym.cli.show import make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.envs.presets import env_preset
@@ -75,6 +75,10 @@ def main(argv: Sequence[str]) -> int:
     args = next(iter(parsed.values()))
     cases = [case for name in parsed for case in _cases(name, parsed[name])]
     earlier = None if args.check is None else read_rows(args.check)
+    check_output("--json", args.json_file)
+    check_output("--chart", args.chart)
+    if args.chart is not None and args.chart.suffix.lower() != ".png":
+        raise UserError(f"--chart is {args.chart}; a .png file is needed")
     console = make_console()
     if len(cases) == 1:
         rows = [run_case(cases[0])]
@@ -85,10 +89,11 @@ def main(argv: Sequence[str]) -> int:
     if args.json_file:
         single = len(rows) == 1
         data = rows[0] | surroundings(command) if single else report_of(rows, command)
-        args.json_file.write_text(json.dumps(data, indent=2) + "\n")
+        write_json("--json", args.json_file, data)
     good = [row for row in rows if "error" not in row]
     if args.chart and good:
-        plot_suite(good, args.chart, good[0]["device"])
+        with writing("--chart", args.chart):
+            plot_suite(good, args.chart, good[0]["device"])
     slower = [] if earlier is None else fallen(rows, earlier, args.tolerance)
     for line in slower:
         console.print(line)

@@ -1,6 +1,5 @@
 """`mimicgym eval RUN`: how well a trained policy tracks its motions."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from mimicgym.cli.outputs import check_output, write_json
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
 from mimicgym.evaluation import evaluate, evaluation_config
@@ -32,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
     args = tyro.cli(
         EvalArgs, args=list(argv), prog="mimicgym eval", description=__doc__
     )
+    check_output("--json", args.json_file)
     config = RunFolder.open(args.run).config().env
     if args.motion:
         config = replace(config, motion=replace(config.motion, clips=args.motion))
@@ -41,6 +42,5 @@ def main(argv: Sequence[str]) -> int:
         make_env(evaluation_config(config)), load_policy(args.run, args.checkpoint)
     )
     make_console().print(evaluation_table(evaluation))
-    if args.json_file:
-        args.json_file.write_text(json.dumps(evaluation.to_dict(), indent=2) + "\n")
+    write_json("--json", args.json_file, evaluation.to_dict())
     return 0

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import tyro
 
+from mimicgym.cli.outputs import check_output, writing
 from mimicgym.cli.show import evaluation_table, make_console
 from mimicgym.envs.make import make_env
 from mimicgym.envs.screen import has_screen
 from mimicgym.errors import UserError, unknown_name
 from mimicgym.evaluation import evaluate, evaluation_config
-from mimicgym.play import save_film, show_window
+from mimicgym.play import SUFFIXES, save_film, show_window
 from mimicgym.robot import get_robot
 from mimicgym.run import RunFolder, load_policy
 
@@ -46,6 +47,11 @@ def main(argv: Sequence[str]) -> int:
     )
     if args.video is None and not has_screen():
         raise UserError("there is no display for a window; give --video FILE.mp4")
+    check_output("--video", args.video)
+    if args.video is not None and args.video.suffix not in SUFFIXES:
+        raise UserError(
+            f"--video is {args.video}; choose a name that ends in {', '.join(SUFFIXES)}"
+        )
     config = RunFolder.open(args.run).config().env
     if args.motion:
         config = replace(config, motion=replace(config.motion, clips=args.motion))
@@ -70,15 +76,16 @@ def main(argv: Sequence[str]) -> int:
             terrain=env.engine.model.terrain,
         )
         return 0
-    save_film(
-        args.video,
-        robot,
-        qpos,
-        ghost if args.ghost else None,
-        dt_s=env.dt_s,
-        width=args.width,
-        height=args.height,
-        terrain=env.engine.model.terrain,
-    )
+    with writing("--video", args.video):
+        save_film(
+            args.video,
+            robot,
+            qpos,
+            ghost if args.ghost else None,
+            dt_s=env.dt_s,
+            width=args.width,
+            height=args.height,
+            terrain=env.engine.model.terrain,
+        )
     console.print(f"saved {args.video}")
     return 0

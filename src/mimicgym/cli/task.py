@@ -1,6 +1,5 @@
 """Show what a task is made of: observations, rewards, failures, randomisation."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import tyro
 from rich.table import Table
 
 from mimicgym.cli.arguments import preset_in
+from mimicgym.cli.outputs import check_output, write_json
 from mimicgym.cli.show import make_console
 from mimicgym.configs import to_dict
 from mimicgym.envs.config import EnvConfig, RandomizationConfig
@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
         prog="mimicgym task",
         description=__doc__,
     )
+    check_output("--json", args.json_file)
     # Terms and sizes do not depend on clips, nor on the engine.
     motion = replace(args.env.motion, clips=("stand",))
     env = make_env(replace(args.env, motion=motion, engine="native"))
@@ -53,9 +54,8 @@ def main(argv: Sequence[str]) -> int:
     for title, rows in parts.items():
         if rows:
             console.print(_table(title, rows))
-    if args.json_file:
-        data = {"preset": args.preset, **parts, "config": to_dict(args.env)}
-        args.json_file.write_text(json.dumps(data, indent=2) + "\n")
+    data = {"preset": args.preset, **parts, "config": to_dict(args.env)}
+    write_json("--json", args.json_file, data)
     return 0
 
 

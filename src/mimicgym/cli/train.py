@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mimicgym.cli.arguments import option_in, preset_in
+from mimicgym.cli.arguments import option_in, options_in, preset_in
 from mimicgym.cli.interrupt import StopOnInterrupt
 from mimicgym.cli.show import evaluation_table, make_console, seed_table
 from mimicgym.envs.config import EnvConfig
@@ -32,6 +32,7 @@ from mimicgym.training import train
 from mimicgym.training_config import TrainingConfig
 
 DEFAULT_MINUTES = 10.0
+_WITH_RESUME = ("resume", "minutes", "iterations", "success", "hosts")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
         resume, config = None, run_config(args)
     else:
         resume = RunFolder.open(args.resume)
-        config = resumed_config(argv, args, resume)
+        config = resumed_config(argv, resume)
     stop = StopOnInterrupt()
     curve: list[float] = []
     with stop, _progress_bar(console) as bar:
@@ -255,16 +256,15 @@ def run_config(args: TrainArgs) -> RunConfig:
     )
 
 
-def resumed_config(
-    argv: Sequence[str], args: TrainArgs, folder: RunFolder
-) -> RunConfig:
-    """The run's own settings; others than how long to go on are refused."""
-    plain = parse(["--preset", args.preset])
-    keep = dict.fromkeys(("resume", "iterations", "minutes", "success", "hosts"))
-    if replace(args, **keep) != plain or preset_in(argv) is not None:
+def resumed_config(argv: Sequence[str], folder: RunFolder) -> RunConfig:
+    """The run's own settings. Options that may say otherwise are refused: all but how
+    long to go on and where."""
+    others = [name for name in options_in(argv) if name not in _WITH_RESUME]
+    if others:
         raise UserError(
             "--resume goes on with the settings of its run; only --minutes,"
-            " --iterations, --success and --hosts can be given with it"
+            " --iterations, --success and --hosts can be given with it, and not"
+            f" {', '.join(f'--{name}' for name in others)}"
         )
     return folder.config()
 

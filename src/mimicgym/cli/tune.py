@@ -10,7 +10,6 @@ chosen among those that take as many gradient steps for as many samples as the p
 does; what else is tried is listed, and said if it is faster.
 """
 
-import json
 import platform
 import shlex
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from rich.table import Table
 
 from mimicgym.bench.suite import surroundings
 from mimicgym.cli.arguments import option_in, preset_in
+from mimicgym.cli.outputs import check_output, write_json, writing
 from mimicgym.cli.show import make_console
 from mimicgym.envs.config import EnvConfig
 from mimicgym.errors import UserError, unknown_name
@@ -75,6 +75,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--minutes is {args.minutes}; it must be positive")
     if args.out is not None and args.out.suffix != ".toml":
         raise UserError(f"--out is {args.out}; a .toml file is needed")
+    check_output("--out", args.out)
+    check_output("--json", args.json_file)
     config = _config(args)
     trials = Trials(config)
     found = candidates(
@@ -109,14 +111,15 @@ def main(argv: Sequence[str]) -> int:
     tuned = chosen.candidate.applied(config)
     if args.out is not None:
         told = f"{config.preset}, tuned for speed on {platform.node() or 'a machine'}"
-        write_stage(args.out, tuned, args.learner, told)
+        with writing("--out", args.out):
+            write_stage(args.out, tuned, args.learner, told)
         console.print(f"mimicgym pipeline {args.out}")
     if args.json_file is not None:
         data = surroundings(shlex.join(["mimicgym", "tune", *argv])) | {
             "train": command,
             "attempts": [asdict(a) | {"speed": a.speed} for a in attempts],
         }
-        args.json_file.write_text(json.dumps(data, indent=2) + "\n")
+        write_json("--json", args.json_file, data)
     return 0
 
 

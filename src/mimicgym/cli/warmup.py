@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     if args.resume is None:
         config = run_config(args)
     else:
-        config = resumed_config(argv, args, RunFolder.open(args.resume))
+        config = resumed_config(argv, RunFolder.open(args.resume))
     console = make_console()
     warmth = warm_up(config, lambda note: console.print(f"note: {note}"))
     console.print(_table(warmth))

@@ -4,9 +4,8 @@ import json
 
 from tensorboardX import SummaryWriter
 
+from mimicgym.loggers.files import TENSORBOARD_FOLDER
 from mimicgym.loggers.logger import Metrics, RunInfo
-
-FOLDER = "tensorboard"
 
 
 class TensorBoardLogger:
@@ -17,11 +16,15 @@ class TensorBoardLogger:
     """
 
     def __init__(self, run: RunInfo):
+        folder = run.folder / TENSORBOARD_FOLDER
+        # Not by what `run` says was logged: one that was killed soon after it had been
+        # resumed has dropped those lines, but may not have withdrawn them here.
+        earlier = len(list(folder.glob("events.*")))
         # Of files of the same second, the name decides which is read first.
         self._writer = SummaryWriter(
-            str(run.folder / FOLDER),
-            purge_step=run.resumed_at + 1 if run.resumed_at else None,
-            filename_suffix=f".{run.resumed_at:015d}",
+            str(folder),
+            purge_step=run.resumed_at + 1 if earlier else None,
+            filename_suffix=f".{earlier:06d}",
         )
         text = json.dumps(run.config, indent=2)
         indented = text.replace("\n", "\n    ")  # shown as it is by Markdown

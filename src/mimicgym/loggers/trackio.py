@@ -4,9 +4,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from mimicgym.loggers.files import TRACKIO_NAME_FILE
 from mimicgym.loggers.logger import Metrics, RunInfo
-
-NAME_FILE = "trackio_name.txt"
 
 
 class TrackioLogger:
@@ -44,7 +43,7 @@ class TrackioLogger:
 def _run_name(run: RunInfo) -> str:
     """The run's name there, made when it is first asked for. Trackio finds runs by
     name, so that it must not be another's."""
-    file: Path = run.folder / NAME_FILE
+    file: Path = run.folder / TRACKIO_NAME_FILE
     if not file.exists():
         file.write_text(f"{run.name}-{secrets.token_hex(3)}\n")
     return file.read_text().strip()

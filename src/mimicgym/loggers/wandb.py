@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from mimicgym.errors import UserError
+from mimicgym.loggers.files import WANDB_ID_FILE
 from mimicgym.loggers.logger import Metrics, RunInfo
-
-ID_FILE = "wandb_id.txt"
 
 
 class WandbLogger:
@@ -53,7 +52,7 @@ class WandbLogger:
 
 def _run_id(folder: Path) -> str:
     """The id of the run in that folder, made when it is first asked for."""
-    file = folder / ID_FILE
+    file = folder / WANDB_ID_FILE
     if not file.exists():
         file.write_text(secrets.token_hex(6) + "\n")
     return file.read_text().strip()

@@ -1,5 +1,7 @@
 """Many clips: folders, patterns, YAML lists, bad files, and what becomes of them."""
 
+import os
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from mimicgym.errors import MotionError
 from mimicgym.motion import load_library, load_motion, save_motion
-from mimicgym.motion.library import expand
+from mimicgym.motion.library import ClipEntry, expand
 from mimicgym.reference import build_reference
 from mimicgym.robot import build_model, get_robot
 
@@ -110,11 +112,149 @@ def test_the_keys_of_videomimic_are_understood(folder):
         ("- 7", "item 1 is 7"),
         ("clips: 3", "a list of clips is needed"),
         ("a: [", "is no YAML"),
+        ("- clip: a.npz\n  start_s: 2001-99-99", "is no YAML"),
+        ("fps: 30\nclips:\n- a.npz", r"unknown key 'fps'; Choices: clips"),
+        ("- clip: a.npz\n  weight:", "item 1: weight is left empty; int or float is"),
+        ("- clip: a.npz\n  repeat:", "item 1: repeat is left empty; int is needed"),
+        ("- clip: a.npz\n  terrain:", "item 1: terrain is left empty; str is needed"),
+        ("- clip: a.npz\n  name:", "item 1: name is left empty; str is needed"),
+        ("- clip: a.npz\n  teacher:", "item 1: teacher is left empty; str is needed"),
+        ("- clip: a.npz\n  fps: 0", "item 1: fps is 0; it must be a positive number"),
+        ("- clip: a.npz\n  fps: .inf", "item 1: fps is inf"),
+        ("- clip: a.npz\n  quat_order: ''", "item 1: unknown quat_order ''; Choices"),
+        ("- clip: a.npz\n  start_frame: 0.5", "start_frame is 0.5; int is needed"),
+        ("- clip: a.npz\n  end_frame: -1", "item 1: end_frame is -1; at least 0"),
+        (
+            "- clip: a.npz\n  end_frame: 251",
+            "end_frame is 251; the clip has frames 0 to",
+        ),
+        (
+            "- {clip: a.npz, start_s: 1, start_frame: 9}",
+            "start_s and start_frame are both given",
+        ),
+        ("- {clip: a.npz, folder_path: sub}", "clip and folder_path are both given"),
+        (
+            "- {folder_path: sub, human_video_data_pattern: 5}",
+            "item 1: human_video_data_pattern is 5; str is needed",
+        ),
+        (
+            "- {clip: a.npz, human_video_terrain_pattern: x.obj}",
+            "human_video_terrain_pattern is given without folder_path",
+        ),
+        ('- clip: "a\\0.npz"', "can not be read: embedded null"),
+        (
+            "- a.npz\n- list.yaml",
+            "item 2: clip is 'list.yaml', a list that this item is",
+        ),
     ],
 )
 def test_lists_that_are_wrong_name_item_and_key(folder, text, message):
     with pytest.raises(MotionError, match=message):
         listed(folder, text)
+
+
+def test_what_may_be_empty_is_as_if_left_out(folder):
+    keys = ("start_s", "end_s", "start_frame", "end_frame", "fps", "quat_order")
+    listed(folder, "- clip: a.npz\n" + "".join(f"  {key}:\n" for key in keys))
+    (entry,) = expand([str(folder / "list.yaml")])
+    assert entry == ClipEntry(str(folder / "a.npz"))
+    # Nor does it take the place of what a list in it says.
+    (folder / "inner.yaml").write_text("- {clip: a.npz, fps: 30, end_frame: 9}\n")
+    (folder / "list.yaml").write_text("- {clip: inner.yaml, fps: , end_s: }\n")
+    (entry,) = expand([str(folder / "list.yaml")])
+    assert (entry.fps, entry.end_frame) == (30, 9)
+
+
+def test_lists_that_hold_each_other_are_refused(folder):
+    (folder / "other.yaml").write_text("- stand\n- list.yaml\n")
+    message = r"other\.yaml: item 2: clip is 'list\.yaml', a list that this item is in"
+    with pytest.raises(MotionError, match=message):
+        listed(folder, "- other.yaml\n")
+    # The same list twice is no circle.
+    (folder / "other.yaml").write_text("- stand\n")
+    assert len(listed(folder, "- other.yaml\n- other.yaml\n").motions) == 2
+
+
+def test_frames_are_those_of_the_clip_as_it_is_read(folder):
+    save_motion(load_motion("wave"), folder / "w.csv")
+    text = "- {clip: w.csv, start_frame: 10, end_frame: 60}\n"
+    (folder / "list.yaml").write_text(text)
+    names = [str(folder / "list.yaml")]
+    whole = load_motion(folder / "w.csv", fps=30, quat_order="xyzw")
+    cut = load_library(names, fps=30, quat_order="xyzw").motions[0]
+    np.testing.assert_array_equal(cut.qpos, whole.qpos[10:61])
+    assert cut.fps == 30
+    # What is said of a list takes the place of what it says itself, in either unit.
+    outer = "- {clip: list.yaml, start_s: 1}\n"
+    (folder / "outer.yaml").write_text(outer)
+    (entry,) = expand([str(folder / "outer.yaml")])
+    assert (entry.start_s, entry.start_frame, entry.end_frame) == (1, None, 60)
+
+
+def test_a_bad_clip_with_frame_numbers_is_skipped(folder):
+    (folder / "bad.npz").write_bytes(b"PK\x03\x04 broken")
+    (folder / "list.yaml").write_text("- stand\n- {clip: bad.npz, start_frame: 3}\n")
+    library = load_library([str(folder / "list.yaml")], skip_bad=True)
+    assert [m.name for m in library.motions] == ["stand"]
+    assert len(library.skipped) == 1 and "bad.npz" in library.skipped[0]
+
+
+def test_a_folder_named_like_an_embedded_clip_does_not_hide_it(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "walk").mkdir()
+    save_motion(load_motion("stand"), folder / "walk" / "other.npz")
+    (folder / "list.yaml").write_text("- walk\n- walk/\n")
+    for specs in (["walk", "walk/"], ["list.yaml"]):
+        assert [m.name for m in load_library(specs).motions] == ["walk", "other"]
+
+
+def test_links_to_folders_are_followed_once(folder):
+    elsewhere = folder / "sub" / "elsewhere"
+    elsewhere.mkdir()
+    save_motion(load_motion("squat"), elsewhere / "d.npz")
+    clips = folder / "clips"
+    clips.mkdir()
+    save_motion(load_motion("kick"), clips / "k.npz")
+    (clips / "link").symlink_to(elsewhere, target_is_directory=True)
+    (clips / "again").symlink_to(elsewhere, target_is_directory=True)
+    (clips / "round").symlink_to(clips, target_is_directory=True)
+    assert [m.name for m in load_library([str(clips)]).motions] == ["d", "k"]
+
+
+@pytest.mark.parametrize("name", ["[v1]", "s#1", "a*"])
+def test_letters_of_folders_that_mean_something_elsewhere(folder, name, monkeypatch):
+    place = folder / name
+    place.mkdir()
+    save_motion(load_motion("stand"), place / "a.npz")
+    squat = load_motion("squat")
+    clip = {
+        "root_trans_offset": squat.qpos[:, :3],
+        "root_rot": squat.qpos[:, [4, 5, 6, 3]],
+        "dof": squat.qpos[:, 7:],
+        "fps": 50,
+    }
+    (place / "m.pkl").write_bytes(pickle.dumps({"one": clip, "b#2": clip}))
+    (place / "list.yaml").write_text("- '*.npz'\n- 'm.pkl#b#2'\n- a.npz\n")
+    monkeypatch.chdir(folder)
+    for at in (str(place), name):
+        many = f"{at}/m.pkl"
+        assert load_motion(f"{many}#one").name == "one"
+        assert [m.name for m in load_library([f"{many}#b#2"]).motions] == ["b#2"]
+        assert [m.name for m in load_library([f"{many}#*"]).motions] == ["one", "b#2"]
+        assert len(load_library([f"{at}/*.npz"]).motions) == 1
+        listed_there = load_library([f"{at}/list.yaml"]).motions
+        assert [m.name for m in listed_there] == ["a", "b#2", "a"]
+    os.remove(place / "m.pkl")
+    assert [m.name for m in load_library([name]).motions] == ["a"]
+
+
+def test_a_clip_of_a_file_that_holds_one_is_refused(folder):
+    with pytest.raises(
+        MotionError, match=r"a\.npz: is mimicgym \.npz, which holds one"
+    ):
+        load_motion(f"{folder / 'a.npz'}#nonsense")
+    # All clips of it are that one.
+    assert len(load_library([f"{folder / 'a.npz'}#*"]).motions) == 1
 
 
 def test_a_bad_clip_stops_or_is_skipped_and_named(folder):

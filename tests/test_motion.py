@@ -21,7 +21,6 @@ from mimicgym.motion import (
     validate,
 )
 from mimicgym.motion.formats import READERS
-from mimicgym.motion.quat_order import check_quat_order
 from mimicgym.robot import JOINTS_23, JOINTS_29, WRIST_JOINTS
 
 
@@ -95,19 +94,6 @@ def test_wxyz_csv_agrees_with_the_same_clip_as_npz(real_motions):
     csv = load_motion(str(path), fps=30, quat_order="wxyz")
     npz = load_motion(str(real_motions / "curated" / "kimodo_walk.npz"))
     np.testing.assert_allclose(csv.qpos, npz.qpos, atol=1e-4)
-
-
-def test_wrong_quaternion_order_is_caught_on_every_real_clip(real_motions):
-    for path in sorted((real_motions / "curated").glob("*.npz")):
-        rows_wxyz = load_motion(str(path)).qpos
-        rows_xyzw = rows_wxyz.copy()
-        rows_xyzw[:, 3:7] = rows_wxyz[:, [4, 5, 6, 3]]
-        check_quat_order(path.name, rows_wxyz, "wxyz")
-        check_quat_order(path.name, rows_xyzw, "xyzw")
-        with pytest.raises(MotionError, match="look like xyzw, not wxyz"):
-            check_quat_order(path.name, rows_xyzw, "wxyz")
-        with pytest.raises(MotionError, match="look like wxyz, not xyzw"):
-            check_quat_order(path.name, rows_wxyz, "xyzw")
 
 
 # Our own format
@@ -218,6 +204,11 @@ def test_arrays_of_objects_are_refused_and_never_unpickled(tmp_path):
         ("fps", np.array(np.inf), "fps is inf; it must be a positive number"),
         ("joint_names", np.arange(29), "joint_names holds int64, not text"),
         ("foot_contact", np.ones((5, 2)), r"foot_contact has shape \(5, 2\)"),
+        (
+            "foot_contact",
+            np.full((6, 2), np.nan),
+            "foot_contact holds nan; 0 and 1 are",
+        ),
     ],
 )
 def test_arrays_of_the_wrong_kind_are_named(tmp_path, key, value, message):
@@ -226,6 +217,14 @@ def test_arrays_of_the_wrong_kind_are_named(tmp_path, key, value, message):
         load_motion(str(tmp_path / "a.npz"))
     assert str(caught.value).startswith(f"{tmp_path / 'a.npz'}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_contacts_are_what_is_above_a_half(tmp_path):
+    contact = np.tile([0.1, 0.9], (6, 1))
+    np.savez(tmp_path / "a.npz", **arrays_of(clip()), foot_contact=contact)
+    loaded = load_motion(str(tmp_path / "a.npz")).foot_contact
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded, np.tile([False, True], (6, 1)))
 
 
 def test_missing_arrays_are_named(tmp_path):

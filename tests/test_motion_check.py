@@ -8,8 +8,10 @@ import pytest
 
 from mimicgym.assets import embedded_motions
 from mimicgym.cli import main
-from mimicgym.motion import load_motion, save_motion
+from mimicgym.motion import load_library, load_motion, save_motion
 from mimicgym.motion.check import check_motion
+from mimicgym.motion.checks.joints import jumps
+from mimicgym.motion.edit import trim
 from mimicgym.motion.kinematics import body_names, breadth_first
 from mimicgym.robot import JOINTS_29
 from mimicgym.terrain import terrain_from_spec
@@ -42,6 +44,37 @@ def test_a_wrong_quaternion_order_is_named(real_motions, tmp_path):
     save_motion(broken, tmp_path / "b.npz")
     mended = load_motion(tmp_path / "b.npz", quat_order="xyzw")
     np.testing.assert_allclose(mended.qpos, motion.qpos)
+
+
+@pytest.mark.parametrize(("fps", "seconds"), [(60, 29), (60, 170), (50, 24.72), (7, 3)])
+def test_the_mend_of_a_jump_removes_it(fps, seconds):
+    """In time stamps of whole milliseconds, whatever the frame rate."""
+    stand = load_motion("stand")
+    frames = int((seconds + 2) * fps)
+    qpos = np.tile(stand.qpos[:1], (frames, 1))
+    first = replace(stand, qpos=qpos, fps=float(fps))
+    for column in (0, 10):  # the root, a joint
+        for frame in range(int(seconds * fps), int(seconds * fps) + 4):
+            jumping = first.qpos.copy()
+            jumping[frame + 1 :, column] += 1.2
+            motion = replace(first, qpos=jumping)
+            (finding,) = jumps(motion, None)
+            _, end_s, _, _, start_s = finding.mend.split()
+            before, after = (
+                trim(motion, None, float(end_s)),
+                trim(motion, float(start_s)),
+            )
+            assert not [*jumps(before, None), *jumps(after, None)]
+            assert before.num_frames + after.num_frames >= frames - 2
+
+
+def test_no_mend_of_a_jump_leaves_less_than_a_clip():
+    stand = load_motion("stand")
+    for frame, mend in ((0, "--start-s"), (len(stand.qpos) - 2, "--end-s")):
+        qpos = stand.qpos.copy()
+        qpos[frame + 1 :, 10] += 1.2
+        (finding,) = jumps(replace(stand, qpos=qpos), None)
+        assert finding.mend.split()[0] == mend and len(finding.mend.split()) == 2
 
 
 def test_joints_in_breadth_first_order_are_named(real_motions):
@@ -180,3 +213,74 @@ def test_clips_are_judged_on_their_own_ground(tmp_path, capsys):
     assert "clip and ground do not fit" in stairs_row["findings"][0]["message"]
     assert "moon" in moon_row["findings"][0]["message"]
     capsys.readouterr()
+
+
+def test_a_list_says_which_ground_a_clip_is_judged_on(tmp_path, capsys):
+    """Its word goes before the clip's own, as in training."""
+    save_motion(load_motion("climb_stairs"), tmp_path / "climb.npz")
+    listed = tmp_path / "list.yaml"
+    listed.write_text("- climb.npz\n- {clip: climb.npz, terrain: flat, name: level}\n")
+    out = tmp_path / "check.json"
+    command = ["motion", "check", str(listed), "--no-simulate", "--json", str(out)]
+    assert main(command) == 0
+    own, level = json.loads(out.read_text())["clips"]
+    assert (own["name"], own["verdict"]) == ("climb", "ok")
+    assert (level["name"], level["verdict"]) == ("level", "warning")
+    on_the_floor = load_library([str(listed)]).motions[1]
+    assert on_the_floor.terrain == "flat"
+    said = {finding["message"] for finding in level["findings"]}
+    found = check_motion(on_the_floor, terrain_from_spec("flat"))
+    assert found and {finding.message for finding in found} <= said
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", ["info", "check"])
+def test_reports_make_their_folders_or_are_refused_at_once(
+    command, tmp_path, capsys, monkeypatch
+):
+    file = tmp_path / "new" / "folder" / "x.json"
+    more = ["--no-simulate"] if command == "check" else []
+    assert main(["motion", command, "stand", *more, "--json", str(file)]) == 0
+    assert json.loads(file.read_text())["clips"]
+    capsys.readouterr()
+    # That it is no folder is said before the clip is looked for.
+    below = str(file / "y.json")
+    assert main(["motion", command, "gone.npz", *more, "--json", below]) == 2
+    error = capsys.readouterr().err
+    assert f"--json: {below} can not be written" in error and error.count("\n") == 1
+    assert main(["motion", command]) == 2
+    assert "files is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out-fps=1e15"], "--out-fps is 1e+15; it must be above 0 and at most 1000"),
+        (["--out-fps=nan"], "--out-fps is nan; it must be above 0"),
+        (
+            ["--fps=1e-5", "--out-fps=50"],
+            "makes 1e+09 frames of 2e+07 s; at most 3728270 can be read again",
+        ),
+    ],
+)
+def test_rates_that_make_too_much_are_refused(options, words, tmp_path, capsys):
+    target = tmp_path / "s.npz"
+    assert main(["motion", "convert", "stand", str(target), *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("o.bvh", "ends in .npz, .csv"),
+        ("none/o.npz", "can not be written: there is no"),
+        ("", "is a folder"),
+    ],
+)
+def test_targets_are_looked_at_before_the_work(target, words, tmp_path, capsys):
+    """The sources are not there, which would be said if they were read."""
+    for command, source in (("retarget", "gone.bvh"), ("convert", "gone.npz")):
+        assert main(["motion", command, source, str(tmp_path / target)]) == 2
+        said = capsys.readouterr().err
+        assert words in said or (target == "" and "ends in" in said)

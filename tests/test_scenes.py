@@ -152,6 +152,23 @@ def test_files_named_in_a_clip_are_relative_to_it(folder, monkeypatch):
     np.testing.assert_allclose(terrain_from_spec(found).height_m, 0.3)
 
 
+def test_a_ground_is_found_from_where_a_link_leads_to(folder):
+    mesh(folder / "scene.obj", 0.3)
+    deep = folder / "far" / "away" / "deep"
+    deep.mkdir(parents=True)
+    (folder / "link").symlink_to(deep, target_is_directory=True)
+    own = replace(load_motion("stand"), terrain=str(folder / "scene.obj"))
+    save_motion(own, folder / "link" / "clip.npz")
+    for place in (folder / "link", deep):
+        found = terrain_of(place / "clip.npz")
+        np.testing.assert_allclose(terrain_from_spec(found).height_m, 0.3)
+    # A scene that is a link itself keeps its name.
+    (folder / "store").write_bytes((folder / "scene.obj").read_bytes())
+    (folder / "kept.obj").symlink_to(folder / "store")
+    save_motion(replace(own, terrain=str(folder / "kept.obj")), folder / "k.npz")
+    assert terrain_of(folder / "k.npz") == str(folder / "kept.obj")
+
+
 def test_heights_go_into_the_clips_file(folder):
     """A clip that stands on an array takes it along, wherever it is saved."""
     made = array(folder / "stand.terrain.npz", 0.2)

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,15 +11,34 @@ from typing import Any
 
 import yaml
 
+from mimicgym.assets import embedded_motions
 from mimicgym.errors import MotionError, unknown_message
 from mimicgym.motion.clip import Finding, Motion
 from mimicgym.motion.edit import trim
-from mimicgym.motion.load import clip_specs, load_motion, read_motion, split_entry
+from mimicgym.motion.load import clip_specs, divided, read_motion, split_entry
+from mimicgym.motion.reader import QUAT_ORDERS
 from mimicgym.motion.scenes import FOLDER_SCENE, is_scene, located, on_its_ground
 
 SUFFIXES = (".npz", ".csv", ".pkl", ".h5", ".hdf5", ".motion")
 _YAML = (".yaml", ".yml")
 _PATTERN = "*?["
+_CLIPS = "clips"
+_NUMBER = (int, float)
+# What the keys of an item may be, and those that may be empty.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "weight": _NUMBER,
+    "start_s": _NUMBER,
+    "end_s": _NUMBER,
+    "start_frame": (int,),
+    "end_frame": (int,),
+    "fps": _NUMBER,
+    "quat_order": (str,),
+    "repeat": (int,),
+    "terrain": (str,),
+    "teacher": (str,),
+}
+_CAN_BE_EMPTY = ("start_s", "end_s", "start_frame", "end_frame", "fps", "quat_order")
 # VideoMimic's lists of captures, in its own words.
 _VIDEOMIMIC = {
     "folder_path": "clip",
@@ -40,6 +60,7 @@ class ClipEntry:
       name: how reports call it; the clip's own by default.
       weight: how often it is drawn, relative to the others.
       start_s, end_s: the part of it that is used.
+      start_frame, end_frame: instead of these, the first and last frame of it.
       fps, quat_order: see `load_motion`.
       repeat: counts as that many clips, so it multiplies the weight.
       terrain, teacher: kept with the clip for the scene under it and for the policy
@@ -51,6 +72,8 @@ class ClipEntry:
     weight: float = 1.0
     start_s: float | None = None
     end_s: float | None = None
+    start_frame: int | None = None
+    end_frame: int | None = None
     fps: float | None = None
     quat_order: str | None = None
     repeat: int = 1
@@ -146,6 +169,13 @@ def load_library(
     return Library(tuple(entries), tuple(motions), tuple(skipped))
 
 
+def read_entry(
+    entry: ClipEntry, *, fps: float | None = None, quat_order: str | None = None
+) -> Motion:
+    """The clip of an entry as `load_library` reads it."""
+    return _read(entry, fps, quat_order, {})
+
+
 def _read(
     entry: ClipEntry,
     fps: float | None,
@@ -153,13 +183,15 @@ def _read(
     read: dict[Any, Motion],
 ) -> Motion:
     path, part = split_entry(entry.clip)
-    told = entry.fps or fps, entry.quat_order or quat_order
-    content = (_digest(path), part, *told)
+    fps = fps if entry.fps is None else entry.fps
+    quat_order = quat_order if entry.quat_order is None else entry.quat_order
+    content = (_digest(path), part, fps, quat_order)
     if content not in read:
-        read[content] = read_motion(entry.clip, fps=told[0], quat_order=told[1])
-    window = (content, entry.start_s, entry.end_s)
+        read[content] = read_motion(entry.clip, fps=fps, quat_order=quat_order)
+    start_s, end_s = _window(entry, read[content])
+    window = (content, start_s, end_s)
     if window not in read:
-        read[window] = trim(read[content], entry.start_s, entry.end_s)
+        read[window] = trim(read[content], start_s, end_s)
     motion = read[window]
     name = entry.name
     if not name and path != split_entry(motion.path)[0]:
@@ -171,11 +203,27 @@ def _read(
     return on_its_ground(motion, path)
 
 
+def _window(entry: ClipEntry, motion: Motion) -> tuple[float | None, float | None]:
+    """The part of a clip that is used, in seconds."""
+    times = {"start": entry.start_s, "end": entry.end_s}
+    frames = {"start": entry.start_frame, "end": entry.end_frame}
+    for key, frame in frames.items():
+        if frame is None:
+            continue
+        if frame >= motion.num_frames:
+            raise MotionError(
+                f"{entry.clip}: {key}_frame is {frame}; the clip has frames 0 to "
+                f"{motion.num_frames - 1}"
+            )
+        times[key] = frame / motion.fps
+    return times["start"], times["end"]
+
+
 def _digest(path: Path) -> bytes | str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    except OSError:
+    except (OSError, ValueError):
         return str(path)  # reading it says what is wrong
 
 
@@ -183,45 +231,102 @@ def _distinct(motions: Iterable[Motion]) -> list[Motion]:
     return list({id(motion.qpos): motion for motion in motions}.values())
 
 
-def _expand_one(spec: str, entry: ClipEntry) -> list[ClipEntry]:
+def _expand_one(
+    spec: str, entry: ClipEntry, lists: tuple[str, ...] = ()
+) -> list[ClipEntry]:
+    if spec in embedded_motions():
+        return [replace(entry, clip=spec)]
     path = Path(os.path.expanduser(spec))
     if path.suffix in _YAML:
-        return _read_list(path)
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES)
-        found = [file for file in files if not is_scene(file)]
+        return _read_list(path, lists)
+    # os.path answers False where pathlib raises: names too long, or with odd bytes.
+    if os.path.isdir(path):
+        found = [file for file in _files_below(path) if not is_scene(file)]
         if not found:
             raise MotionError(
                 f"{path}: the folder has no motion files ({', '.join(SUFFIXES)})"
             )
         return [replace(entry, clip=str(p)) for p in found]
-    if any(c in spec.partition("#")[0] for c in _PATTERN) and not path.exists():
-        matches = sorted(glob.glob(str(path), recursive=True))
-        matches = [match for match in matches if not is_scene(Path(match))]
+    if _is_pattern(str(path)):
+        matches = [match for match in _matches(path) if not is_scene(Path(match))]
         if not matches:
             raise MotionError(f"{spec}: matches no file")
         return [replace(entry, clip=match) for match in matches]
     return [replace(entry, clip=clip) for clip in clip_specs(spec)]
 
 
-def _read_list(path: Path) -> list[ClipEntry]:
-    """The items of a YAML list: a list, or a mapping with it under "clips"."""
+def _files_below(folder: Path) -> list[Path]:
+    """The motion files of a folder and of those below it, sorted.
+
+    Links are followed. A folder that is met again, as its own part or by another link,
+    is left out the second time.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise MotionError(f"{error.filename}: can not be read: {error.strerror}")
+
+    files: list[Path] = []
+    met: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in met:
+            folders.clear()
+            continue
+        met.add(real)
+        # Links last: what is in the folder itself is called so.
+        folders.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
+        files += [Path(place, name) for name in names]
+    return sorted(file for file in files if file.suffix in SUFFIXES)
+
+
+def _is_pattern(text: str) -> bool:
+    file = divided(text)[0]
+    return any(c in file for c in _PATTERN) and not os.path.exists(file)
+
+
+def _matches(pattern: Path) -> list[str]:
+    """The files that a pattern stands for, sorted.
+
+    Folders before it that are there under the very name, such as "[v1]", are meant.
+    """
+    parts = pattern.parts
+    there = [os.path.isdir(Path(*parts[: i + 1])) for i in range(len(parts) - 1)]
+    count = next((i for i, is_there in enumerate(there) if not is_there), len(there))
+    head, tail = Path(*parts[:count]), Path(*parts[count:])
+    return sorted(glob.glob(os.path.join(glob.escape(str(head)), tail), recursive=True))
+
+
+def _read_list(path: Path, lists: tuple[str, ...]) -> list[ClipEntry]:
+    """The items of a YAML list: a list, or a mapping with it under "clips".
+
+    Args:
+      path: the list.
+      lists: those that it is in, as `os.path.realpath` has them.
+    """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise MotionError(f"{path}: can not be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MotionError(f"{path}: is no YAML: {error}") from error
-    items = data.get("clips") if isinstance(data, Mapping) else data
+    items = data.get(_CLIPS) if isinstance(data, Mapping) else data
     if not isinstance(items, list) or not items:
         raise MotionError(f"{path}: a list of clips is needed, or one under 'clips'")
+    others = [key for key in data if key != _CLIPS] if items is not data else []
+    if others:
+        message = unknown_message("key", others[0], (_CLIPS,))
+        raise MotionError(f"{path}: {message}; what is said of a clip goes to its item")
+    lists = (*lists, os.path.realpath(path))
     entries: list[ClipEntry] = []
     for number, item in enumerate(items, 1):
-        entries += read_item(f"{path}: item {number}", path.parent, item)
+        at = f"{path}: item {number}"
+        entries += read_item(at, path.parent, item, lists)
     return entries
 
 
-def read_item(at: str, folder: Path, item: Any) -> list[ClipEntry]:
+def read_item(
+    at: str, folder: Path, item: Any, lists: tuple[str, ...] = ()
+) -> list[ClipEntry]:
     """What an item of a list stands for.
 
     Args:
@@ -229,69 +334,95 @@ def read_item(at: str, folder: Path, item: Any) -> list[ClipEntry]:
       folder: what paths are relative to.
       item: a clip, or a mapping of keys. If its clip is a list in turn, what the item
         says goes before what that list says.
+      lists: the lists that it is in, see `_read_list`.
     """
     if isinstance(item, str):
         item = {"clip": item}
     if not isinstance(item, Mapping):
         raise MotionError(f"{at} is {item!r}; a clip or keys are needed")
+    values = _values(at, folder, item)
+    entry = ClipEntry(**values)
+    _check(at, entry)
+    entry = replace(entry, terrain=located(folder, entry.terrain))
+    clip = _located(folder, entry.clip)
+    if os.path.exists(clip) and os.path.realpath(clip) in lists:
+        raise MotionError(f"{at}: clip is {entry.clip!r}, a list that this item is in")
+    given = {
+        key: getattr(entry, key)
+        for key, value in values.items()
+        if key != "clip" and value is not None
+    }
+    for key in ("start", "end"):
+        pair = f"{key}_s", f"{key}_frame"
+        if not given.keys().isdisjoint(pair):
+            given |= {name: getattr(entry, name) for name in pair}
+    return [replace(e, **given) for e in _expand_one(clip, entry, lists)]
+
+
+def _values(at: str, folder: Path, item: Mapping[Any, Any]) -> dict[str, Any]:
+    """What an item says, by our names."""
     known = {field.name for field in fields(ClipEntry)}
-    other = {"start_frame", "end_frame", *_VIDEOMIMIC, *_VIDEOMIMIC_FILES}
-    for key in item:
+    other = {*_VIDEOMIMIC, *_VIDEOMIMIC_FILES}
+    values: dict[str, Any] = {}
+    for key, value in item.items():
         if key not in known | other:
             raise MotionError(f"{at}: {unknown_message('key', key, known | other)}")
-    values: dict[str, Any] = {
-        _VIDEOMIMIC.get(str(key), str(key)): value for key, value in item.items()
-    }
+        name = _VIDEOMIMIC.get(str(key), str(key))
+        if name in values:
+            both = " and ".join(k for k in item if name in (k, _VIDEOMIMIC.get(k)))
+            raise MotionError(f"{at}: {both} are both given; one is enough")
+        values[name] = value
     files = {key: values.pop(key, name) for key, name in _VIDEOMIMIC_FILES.items()}
+    for key, value in files.items():
+        if not isinstance(value, str):
+            raise MotionError(f"{at}: {key} is {value!r}; str is needed")
+        if key in item and "folder_path" not in item:
+            raise MotionError(f"{at}: {key} is given without folder_path")
     if not isinstance(values.get("clip"), str):
         raise MotionError(f"{at}: lacks clip, a name or a path")
     if "folder_path" in item:
         scene = Path(values["clip"])
         values["clip"] = str(scene / files["human_video_data_pattern"])
         terrain = scene / files["human_video_terrain_pattern"]
-        if (folder / terrain).is_file():
+        if os.path.isfile(folder / terrain):
             values.setdefault("terrain", str(terrain))
-    frames = {key: values.pop(f"{key}_frame", None) for key in ("start", "end")}
-    entry = ClipEntry(**values)
-    _check(at, entry)
-    entry = replace(entry, terrain=located(folder, entry.terrain))
-    given = {key: getattr(entry, key) for key in values if key != "clip"}
-    found = _expand_one(_located(folder, entry.clip), entry)
-    return [_with_frames(at, replace(e, **given), frames) for e in found]
-
-
-def _with_frames(at: str, entry: ClipEntry, frames: dict[str, Any]) -> ClipEntry:
-    """VideoMimic's frame numbers in seconds, by the file's own rate."""
-    if frames["start"] is None and frames["end"] is None:
-        return entry
-    fps = load_motion(entry.clip, fps=entry.fps, quat_order=entry.quat_order).fps
-    for key, frame in frames.items():
-        if frame is None:
-            continue
-        if isinstance(frame, bool) or not isinstance(frame, int) or frame < 0:
-            raise MotionError(f"{at}: {key}_frame is {frame!r}; a frame number")
-        entry = replace(entry, **{f"{key}_s": frame / fps})
-    return entry
+    return values
 
 
 def _located(folder: Path, clip: str) -> str:
     """Paths in a list are relative to the list."""
-    file = clip.partition("#")[0]
-    beside = folder / os.path.expanduser(clip)
-    there = (folder / os.path.expanduser(file)).exists()
-    return str(beside) if there or any(c in file for c in _PATTERN) else clip
+    if clip in embedded_motions():
+        return clip
+    beside = str(folder / os.path.expanduser(clip))
+    there = os.path.exists(divided(beside)[0])
+    if not there and not _is_pattern(clip):
+        return clip
+    # Of the list's own folder "walk/" is no embedded clip.
+    return os.path.join(beside, "") if beside in embedded_motions() else beside
 
 
 def _check(at: str, entry: ClipEntry) -> None:
-    kinds = {"weight": (int, float), "repeat": (int,), "start_s": (int, float)}
-    kinds |= {"end_s": (int, float), "fps": (int, float), "quat_order": (str,)}
-    kinds |= {"name": (str,), "terrain": (str,), "teacher": (str,)}
-    for key, kind in kinds.items():
+    for key, kinds in _KINDS.items():
         value = getattr(entry, key)
-        if value is not None and (isinstance(value, bool) or type(value) not in kind):
-            names = " or ".join(k.__name__ for k in kind)
-            raise MotionError(f"{at}: {key} is {value!r}; {names} is needed")
-    if not 0 <= entry.weight < float("inf"):
+        if value is None and key in _CAN_BE_EMPTY:
+            continue
+        if type(value) not in kinds:
+            found = "left empty" if value is None else repr(value)
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise MotionError(f"{at}: {key} is {found}; {names} is needed")
+    if not 0 <= entry.weight < math.inf:
         raise MotionError(f"{at}: weight is {entry.weight}; at least 0")
     if entry.repeat < 1:
         raise MotionError(f"{at}: repeat is {entry.repeat}; at least 1")
+    if entry.fps is not None and not 0 < entry.fps < math.inf:
+        raise MotionError(f"{at}: fps is {entry.fps:g}; it must be a positive number")
+    if entry.quat_order is not None and entry.quat_order not in QUAT_ORDERS:
+        message = unknown_message("quat_order", entry.quat_order, QUAT_ORDERS)
+        raise MotionError(f"{at}: {message}")
+    for key in ("start", "end"):
+        frame = getattr(entry, f"{key}_frame")
+        if frame is not None and frame < 0:
+            raise MotionError(f"{at}: {key}_frame is {frame}; at least 0")
+        if frame is not None and getattr(entry, f"{key}_s") is not None:
+            both = f"{key}_s and {key}_frame"
+            raise MotionError(f"{at}: {both} are both given; one is enough")

@@ -8,6 +8,7 @@ from mimicgym.assets import embedded_motions
 from mimicgym.errors import MotionError, unknown_message
 from mimicgym.motion.clip import Motion, validate
 from mimicgym.motion.formats import READERS, WRITERS
+from mimicgym.motion.quat_order import judge_order
 from mimicgym.motion.reader import (
     QUAT_ORDERS,
     Options,
@@ -36,7 +37,8 @@ def load_motion(
       fps: frames per second; needed for files that do not say, and for those that do
         it takes the place of what they say.
       quat_order: "xyzw" or "wxyz" of the root quaternion; needed for CSV files, and in
-        place of a format's own order for files that were written in the other.
+        place of a format's own order for files that were written in the other. A
+        format's own order is not believed if it is clearly wrong, see `judge_order`.
 
     Raises:
       MotionError: no such clip or file, a file that no reader knows, is damaged or
@@ -57,7 +59,12 @@ def read_motion(
     path, entry = split_entry(spec)
     found = probe(path)
     reader = reader_of(found)
-    return validate(reader.read(found, Options(fps, quat_order, entry)))
+    if entry is not None and reader.entries is None:
+        raise MotionError(
+            f"{path}: is {reader.name}, which holds one clip; leave out #{entry}"
+        )
+    motion = validate(reader.read(found, Options(fps, quat_order, entry)))
+    return judge_order(motion, reader.quat_order, quat_order)
 
 
 def clip_specs(spec: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -90,7 +97,8 @@ def save_motion(
     try:
         writer.write(motion, path)
     except OSError as error:
-        raise MotionError(f"{path}: can not be written: {error.strerror}") from error
+        reason = error.strerror or error
+        raise MotionError(f"{path}: can not be written: {reason}") from error
 
 
 def reader_of(found: Probe) -> Reader:
@@ -107,16 +115,49 @@ def split_entry(spec: str | os.PathLike[str]) -> tuple[Path, str | None]:
     embedded = embedded_motions()
     if isinstance(spec, str) and spec in embedded:
         return embedded[spec], None
-    text = os.path.expanduser(os.fspath(spec))
-    entry = None
-    if "#" in text and not os.path.exists(text):
-        text, _, entry = text.partition("#")
+    text, entry = divided(os.path.expanduser(os.fspath(spec)))
     path = Path(text)
     bare = path.name == text and not path.suffix
     if bare and not os.path.exists(path):
         message = unknown_message("motion", str(spec), embedded)
         raise MotionError(f"{message}, or the path of a file")
     return path, entry
+
+
+def divided(text: str) -> tuple[str, str | None]:
+    """A path as it is, or "file#clip" at the first # that has a file before it.
+
+    Folders, files and clips may have # in their names. Where there is no such file, the
+    first # that is in no folder's name divides.
+    """
+    if "#" not in text or os.path.exists(text):
+        return text, None
+    places = [i for i, letter in enumerate(text) if letter == "#"]
+    after_file = [i for i in places if os.path.isfile(text[:i])]
+    free = [i for i in places if not _in_folders_name(text, i)]
+    if not after_file + free:
+        return text, None
+    place = (after_file + free)[0]
+    return text[:place], text[place + 1 :]
+
+
+def _in_folders_name(text: str, place: int) -> bool:
+    """Whether the part of a path about a letter of it is a folder that is there."""
+    end = text.find(os.sep, place)
+    return end >= 0 and os.path.isdir(text[:end])
+
+
+def require_target(path: Path, format: str | None = None) -> None:
+    """Refuse what `save_motion` would, before there is anything to save.
+
+    Raises:
+      MotionError: the name or format does not fit, or no file can be there.
+    """
+    _writer(path, format)
+    if os.path.isdir(path):
+        raise MotionError(f"{path} is a folder; name a file in it")
+    if not os.path.isdir(path.parent):
+        raise MotionError(f"{path}: can not be written: there is no {path.parent}")
 
 
 def _writer(path: Path, format: str | None) -> Writer:

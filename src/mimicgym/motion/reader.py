@@ -98,12 +98,14 @@ class Reader:
       accepts: whether a file looks like this format, by its content.
       read: the clip in it; `MotionError` if it is damaged or incomplete.
       entries: for formats that can hold several clips, their names.
+      quat_order: of the root quaternion, if all files of the format have the same.
     """
 
     name: str
     accepts: Callable[[Probe], bool]
     read: Callable[[Probe, Options], Motion]
     entries: Callable[[Probe], tuple[str, ...]] | None = None
+    quat_order: str | None = None
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def on_its_ground(motion: Motion, file: Path) -> Motion:
 def scene_beside(file: Path) -> Path | None:
     """The file with the ground of a clip's file, see `on_its_ground`."""
     named = [file.with_suffix(MARK + suffix) for suffix in SUFFIXES]
-    found = [scene for scene in named if scene.is_file()]
+    # os.path answers False where pathlib raises: names too long, or with odd bytes.
+    found = [scene for scene in named if os.path.isfile(scene)]
     if len(found) > 1:
         names = ", ".join(scene.name for scene in found)
         raise MotionError(
@@ -50,7 +51,7 @@ def scene_beside(file: Path) -> Path | None:
     if found:
         return found[0]
     shared = file.with_name(FOLDER_SCENE)
-    return shared if shared.is_file() else None
+    return shared if os.path.isfile(shared) else None
 
 
 def is_scene(file: Path) -> bool:
@@ -61,9 +62,14 @@ def is_scene(file: Path) -> bool:
 def located(folder: Path, terrain: str) -> str:
     """A ground as it is to be named from anywhere: if it is a file in `folder`, perhaps
     with settings after a colon, then with the folder before it."""
-    for file in (terrain, terrain.rpartition(":")[0]):
-        if file and (folder / os.path.expanduser(file)).is_file():
-            return str(folder / os.path.expanduser(terrain))
+    named = os.path.expanduser(terrain)
+    # ".." leads out of where a link leads to, but readers may take it out before.
+    linked = os.path.realpath(folder) != os.path.abspath(folder)
+    if linked and ".." in Path(named).parts:
+        folder = Path(os.path.realpath(folder))
+    for file in (named, named.rpartition(":")[0]):
+        if file and os.path.isfile(folder / file):
+            return str(folder / named)
     return terrain
 
 
@@ -71,7 +77,7 @@ def _with_hint(motion: Motion, file: Path) -> Motion:
     """A note on a mesh that has the clip's name and is not taken for its ground."""
     for suffix in MESH_SUFFIXES:
         mesh = file.with_suffix(suffix)
-        if mesh.is_file():
+        if os.path.isfile(mesh):
             wanted = mesh.with_suffix(MARK + suffix).name
             text = f"{mesh.name} beside it is not taken for its ground"
             note = Finding("terrain", "note", text, f"name it {wanted} if it is")

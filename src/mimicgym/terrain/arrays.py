@@ -11,6 +11,7 @@ from mimicgym.errors import UserError
 from mimicgym.terrain.arguments import MAX_MEGABYTES
 from mimicgym.terrain.field import HeightField, height_field
 from mimicgym.terrain.scene_file import require_file
+from mimicgym.whole_file import whole_file
 
 HEIGHT_KEYS = ("height_m", "cell_m", "origin_xy")
 _DAMAGE = (
@@ -92,9 +93,11 @@ def save_field(field: HeightField, path: str | os.PathLike[str]) -> None:
     if path.suffix != ".npz":
         raise UserError(f"{path}: height fields are saved as .npz")
     try:
-        np.savez_compressed(path, allow_pickle=False, **field_arrays(field))
+        with whole_file(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **field_arrays(field))
     except OSError as error:
-        raise UserError(f"{path}: can not be written: {error.strerror}") from error
+        reason = error.strerror or error
+        raise UserError(f"{path}: can not be written: {reason}") from error
 
 
 def field_arrays(field: HeightField) -> dict[str, np.ndarray]:

@@ -7,14 +7,15 @@ from typing import Any, Literal
 import numpy as np
 
 from mimicgym.cli.motion.arguments import ReportArgs
-from mimicgym.cli.motion.output import empty_table, write_json
+from mimicgym.cli.motion.output import empty_table
+from mimicgym.cli.motion.selection import require_files
+from mimicgym.cli.outputs import check_output, write_json
 from mimicgym.cli.show import make_console
 from mimicgym.errors import UserError
-from mimicgym.motion import Finding, Motion, load_library
+from mimicgym.motion import Finding, Motion
 from mimicgym.motion.check import LEVELS, check_motion
 from mimicgym.motion.clip import MIN_FRAMES
-from mimicgym.motion.edit import trim
-from mimicgym.motion.library import ClipEntry, expand
+from mimicgym.motion.library import ClipEntry, expand, read_entry
 from mimicgym.motion.soles import above_ground, sole_contacts
 from mimicgym.terrain import HeightField, terrain_from_spec
 
@@ -62,6 +63,8 @@ class _Clip:
 
 def check_files(args: CheckArgs) -> int:
     """1 if a clip can not be read or has an error."""
+    check_output("--json", args.json_file)
+    require_files(args)
     clips = [_read(entry, args) for entry in expand(args.files)]
     if args.simulate:
         _add_first_steps(clips, args)
@@ -79,21 +82,14 @@ def check_files(args: CheckArgs) -> int:
             )
             first = False
     make_console().print(table)
-    write_json(args.json_file, {"clips": rows})
+    write_json("--json", args.json_file, {"clips": rows})
     return 1 if any(row["verdict"] == "error" for row in rows) else 0
 
 
 def _read(entry: ClipEntry, args: CheckArgs) -> _Clip:
     try:
-        library = load_library(
-            [entry.clip],
-            fps=entry.fps or args.fps,
-            quat_order=entry.quat_order or args.quat_order,
-        )
-        motion = library.motions[0]
-        if entry.start_s is not None or entry.end_s is not None:
-            motion = trim(motion, entry.start_s, entry.end_s)
-        entry = replace(entry, terrain=library.entries[0].terrain or entry.terrain)
+        motion = read_entry(entry, fps=args.fps, quat_order=args.quat_order)
+        entry = replace(entry, terrain=motion.terrain)
         terrain = entry.terrain or args.terrain
         field = terrain_from_spec(terrain) if terrain else None
         findings = list(check_motion(motion, field))
@@ -102,7 +98,7 @@ def _read(entry: ClipEntry, args: CheckArgs) -> _Clip:
     except UserError as error:
         unreadable = Finding("unreadable", "error", str(error))
         return _Clip(entry.clip, entry, None, [unreadable])
-    return _Clip(entry.name or motion.name, entry, motion, findings)
+    return _Clip(motion.name, entry, motion, findings)
 
 
 def _ground_notes(

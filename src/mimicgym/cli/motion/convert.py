@@ -10,7 +10,7 @@ from mimicgym.cli.motion.arguments import QuatOrder
 from mimicgym.cli.motion.output import finding_line, saved_line
 from mimicgym.cli.show import make_console
 from mimicgym.errors import UserError
-from mimicgym.motion import load_motion, resample, save_motion
+from mimicgym.motion import Motion, load_motion, resample, save_motion
 from mimicgym.motion.edit import (
     align_to_ground,
     change_speed,
@@ -21,6 +21,10 @@ from mimicgym.motion.edit import (
     smooth,
     trim,
 )
+from mimicgym.motion.formats.arrays import MAX_BYTES
+from mimicgym.motion.load import require_target
+
+_FASTEST_FPS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class ConvertArgs:
 
 
 def convert_file(args: ConvertArgs) -> int:
+    require_target(args.target, args.format)
     console = make_console()
     motion = load_motion(args.source, fps=args.fps, quat_order=args.quat_order)
     for finding in motion.findings:
@@ -91,9 +96,23 @@ def convert_file(args: ConvertArgs) -> int:
     if motion.terrain and (args.mirror or args.origin or args.ground != "none"):
         console.print(f"{motion.name}: moved, but not its ground, {motion.terrain}")
     if args.out_fps is not None:
-        if not args.out_fps > 0:
-            raise UserError(f"--out-fps is {args.out_fps}; it must be positive")
+        _check_rate(motion, args.out_fps)
         motion = resample(motion, 1.0 / args.out_fps)
     save_motion(motion, args.target, format=args.format)
     console.print(saved_line(args.target, motion))
     return 0
+
+
+def _check_rate(motion: Motion, out_fps: float) -> None:
+    """`UserError` for a rate that no clip has, or that makes one too long to read."""
+    if not 0 < out_fps <= _FASTEST_FPS:
+        raise UserError(
+            f"--out-fps is {out_fps:g}; it must be above 0 and at most {_FASTEST_FPS:g}"
+        )
+    frames = motion.duration_s * out_fps
+    most = MAX_BYTES // motion.qpos[0].nbytes
+    if frames > most:
+        raise UserError(
+            f"--out-fps is {out_fps:g}, which makes {frames:.3g} frames of "
+            f"{motion.duration_s:g} s; at most {most} can be read again"
+        )

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from mimicgym.assets import embedded_motions
 from mimicgym.cli.motion.arguments import ReportArgs
-from mimicgym.cli.motion.output import empty_table, finding_line, write_json
+from mimicgym.cli.motion.output import empty_table, finding_line
+from mimicgym.cli.motion.selection import require_files
+from mimicgym.cli.outputs import check_output, write_json
 from mimicgym.cli.show import make_console
 from mimicgym.motion import load_library, load_motion
 
@@ -30,6 +32,8 @@ def list_embedded(args: ListArgs) -> int:
 
 
 def show_info(args: InfoArgs) -> int:
+    check_output("--json", args.json_file)
+    require_files(args)
     library = load_library(args.files, fps=args.fps, quat_order=args.quat_order)
     rows = [
         {
@@ -64,5 +68,6 @@ def show_info(args: InfoArgs) -> int:
     console.print(table)
     for name, finding in library.findings:
         console.print(f"{name}: {finding_line(finding)}")
-    write_json(args.json_file, {"clips": rows, "seconds": library.duration_s})
+    data = {"clips": rows, "seconds": library.duration_s}
+    write_json("--json", args.json_file, data)
     return 0

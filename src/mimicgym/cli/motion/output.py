@@ -1,8 +1,6 @@
 """What several `mimicgym motion` commands print and write."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
@@ -27,9 +25,3 @@ def empty_table(*heads: str) -> Table:
     for head in heads:
         table.add_column(head, overflow="fold")
     return table
-
-
-def write_json(file: Path | None, data: dict[str, Any]) -> None:
-    """Write `data` if a file is asked for."""
-    if file is not None:
-        file.write_text(json.dumps(data, indent=2) + "\n")

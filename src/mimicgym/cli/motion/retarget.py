@@ -9,6 +9,7 @@ import tyro
 from mimicgym.cli.motion.output import empty_table, saved_line
 from mimicgym.cli.show import make_console
 from mimicgym.motion import save_motion
+from mimicgym.motion.load import require_target
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class RetargetArgs:
 
 def retarget_person(args: RetargetArgs) -> int:
     from mimicgym.retarget import retarget_file
+
+    # First: solving takes minutes.
+    require_target(args.target)
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

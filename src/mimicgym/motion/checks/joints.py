@@ -1,25 +1,39 @@
 """Checks of a clip's numbers: order of the quaternion and the joints, ranges, jumps."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from mimicgym.motion.clip import Finding, Motion
+from mimicgym.motion.clip import MIN_FRAMES, Finding, Motion
 from mimicgym.motion.edit.limits import joint_ranges_rad
 from mimicgym.motion.kinematics import breadth_first, full_qpos
-from mimicgym.motion.quat_order import quat_order_doubt
+from mimicgym.motion.quat_order import CODE, doubt_of
 from mimicgym.motion.velocity import velocities
 from mimicgym.robot import JOINTS_29, speed_limit_rad_s
 from mimicgym.terrain.field import HeightField
 
 _LIMIT_RAD = (0.02, 0.3)  # beyond a joint's range: a warning, an error
 _JUMP_RAD, _JUMP_M = 1.0, 0.25  # between neighbouring frames
+_ROUNDING = 1e-6  # of a millisecond
 
 
 def quat_order(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
-    doubt = quat_order_doubt(full_qpos(motion), "wxyz")
-    if doubt is not None:
-        yield Finding("quat-order", "error", doubt, "--quat-order xyzw")
+    """Of clips that come from no file, and of files whose maker had misread another.
+
+    What its reader could tell of a file's own order is among its findings already.
+    """
+    if any(finding.code == CODE for finding in motion.findings):
+        return
+    mends = {
+        "xyzw": "--quat-order xyzw",
+        "wxyz": "--quat-order wxyz, where what it was made from was read",
+    }
+    for order, mend in mends.items():
+        doubt = doubt_of(full_qpos(motion), order)
+        if doubt is not None:
+            level = "error" if doubt.clear else "warning"
+            yield Finding(CODE, level, doubt.message, mend)
 
 
 def quat_signs(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
@@ -69,8 +83,7 @@ def jumps(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
             "error",
             f"{motion.joint_names[joint]} jumps by {steps.max():.2f} rad between "
             f"frames {frame} and {frame + 1}",
-            f"--end-s {frame / motion.fps:.3g} or --start-s "
-            f"{(frame + 1) / motion.fps:.3g}",
+            _cuts(motion, int(frame)),
         )
     if moved.max() > _JUMP_M:
         frame = int(moved.argmax())
@@ -79,6 +92,7 @@ def jumps(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
             "error",
             f"the root jumps by {moved.max():.2f} m between frames {frame} and "
             f"{frame + 1}",
+            _cuts(motion, frame),
         )
 
 
@@ -96,6 +110,21 @@ def speeds(motion: Motion, _terrain: HeightField | None) -> Iterator[Finding]:
             f"rad/s, its motor at {limit[worst]:.0f} ({over.mean():.1%} of the frames)",
             "--smooth-hz 6 or --speed 0.8",
         )
+
+
+def _cuts(motion: Motion, frame: int) -> str:
+    """What leaves out all after a frame, or it and all before, if enough is left then.
+
+    Times are in whole milliseconds, away from the frame on the other side.
+    """
+    before_s = math.floor(1e3 * frame / motion.fps + _ROUNDING) / 1e3
+    after_s = math.ceil(1e3 * (frame + 1) / motion.fps - _ROUNDING) / 1e3
+    cuts = []
+    if before_s * motion.fps >= MIN_FRAMES:
+        cuts.append(f"--end-s {before_s:.3f}")
+    if (motion.duration_s - after_s) * motion.fps >= MIN_FRAMES:
+        cuts.append(f"--start-s {after_s:.3f}")
+    return " or ".join(cuts)
 
 
 def _excess_rad(joints: np.ndarray) -> np.ndarray:

@@ -120,6 +120,13 @@ class Fields:
             )
         return value.astype(np.int64)
 
+    def flags(self, key: str, *shape: int | None) -> np.ndarray:
+        """An array of truth values, see `numbers`; numbers above a half are true."""
+        value = self.numbers(key, *shape)
+        if np.isnan(value).any():
+            raise MotionError(f"{self.at}: {key} holds nan; 0 and 1 are needed")
+        return value > 0.5
+
     def number(self, key: str) -> float:
         value = self.numbers(key)
         if value.size != 1:

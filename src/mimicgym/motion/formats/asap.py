@@ -39,7 +39,7 @@ def read_clip(probe: Probe, options: Options, clips: dict[str, Any]) -> Motion:
     quats = fields.numbers("root_rot", len(joints), 4)
     contact = None
     if "contact_mask" in fields:
-        contact = fields.numbers("contact_mask", len(joints), 2) > 0.5
+        contact = fields.flags("contact_mask", len(joints), 2)
     return Motion(
         qpos=np.concatenate([root, options.quats_wxyz(quats, "xyzw"), joints], axis=1),
         fps=options.fps if options.fps is not None else fields.number("fps"),
@@ -59,4 +59,5 @@ READER = Reader(
     lambda probe: holds_clips(pickled(probe)),
     lambda probe, options: read_clip(probe, options, pickled(probe)),
     _entries,
+    "xyzw",
 )

@@ -62,4 +62,5 @@ READER = Reader(
     "GMR / GMT .pkl",
     lambda probe: is_clip(pickled(probe)),
     lambda probe, options: read_clip(probe, options, pickled(probe)),
+    quat_order="xyzw",
 )

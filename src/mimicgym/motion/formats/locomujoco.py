@@ -96,4 +96,4 @@ def _read(probe: Probe, options: Options) -> Motion:
     return replace(motion, findings=compare_links(motion, links, pos_w))
 
 
-READER = Reader("LocoMuJoCo .npz", _accepts, _read, _entries)
+READER = Reader("LocoMuJoCo .npz", _accepts, _read, _entries, "wxyz")

@@ -19,6 +19,7 @@ from mimicgym.motion.formats.arrays import Fields, read_arrays
 from mimicgym.motion.reader import Options, Probe, Reader, Writer
 from mimicgym.terrain.arrays import HEIGHT_KEYS, field_arrays, field_from_npz
 from mimicgym.terrain.field import HeightField
+from mimicgym.whole_file import whole_file
 
 REQUIRED = ("qpos", "fps", "joint_names")
 _OPTIONAL = ("source", "license", "description", "terrain", "foot_contact")
@@ -56,9 +57,7 @@ def _read(probe: Probe, options: Options) -> Motion:
         # As a ground, the file itself is what it holds of one.
         terrain=str(path) if _HEIGHTS in probe.members else fields.text("terrain"),
         path=str(path),
-        foot_contact=(
-            fields.numbers("foot_contact") != 0 if "foot_contact" in fields else None
-        ),
+        foot_contact=fields.flags("foot_contact") if "foot_contact" in fields else None,
     )
 
 
@@ -77,9 +76,11 @@ def write_with_ground(motion: Motion, ground: HeightField, path: Path) -> None:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        with whole_file(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
     except OSError as error:
-        raise MotionError(f"{path}: can not be written: {error.strerror}") from error
+        reason = error.strerror or error
+        raise MotionError(f"{path}: can not be written: {reason}") from error
 
 
 def _arrays(motion: Motion) -> dict[str, np.ndarray]:
@@ -107,9 +108,13 @@ def _ground(terrain: str, path: Path) -> dict[str, np.ndarray]:
     if not os.path.isfile(file):
         file, colon, settings = terrain.rpartition(":")
     if file and os.path.isfile(file):
-        terrain = os.path.relpath(file, path.parent) + colon + settings
+        # As folders really lie: ".." leads out of where a link leads to.
+        there, name = os.path.split(file)
+        file = os.path.join(os.path.realpath(there), name)
+        folder = os.path.realpath(path.parent)
+        terrain = os.path.relpath(file, folder) + colon + settings
     return {"terrain": np.array(terrain)}
 
 
-READER = Reader("mimicgym .npz", _accepts, _read)
+READER = Reader("mimicgym .npz", _accepts, _read, quat_order="wxyz")
 WRITER = Writer("mimicgym", ".npz", _write)

@@ -20,7 +20,8 @@ from mimicgym.errors import MotionError
 from mimicgym.motion.clip import Finding, Motion, validate
 from mimicgym.motion.formats.arrays import Fields, read_arrays
 from mimicgym.motion.kinematics import bare_model, body_names, full_qpos
-from mimicgym.motion.reader import Options, Probe, Reader, Writer
+from mimicgym.motion.quat_order import otherwise
+from mimicgym.motion.reader import QUAT_ORDERS, Options, Probe, Reader, Writer
 from mimicgym.motion.stored_links import (
     compare_links,
     compare_velocities,
@@ -28,6 +29,7 @@ from mimicgym.motion.stored_links import (
 )
 from mimicgym.motion.velocity import velocities
 from mimicgym.robot import JOINTS_29
+from mimicgym.whole_file import whole_file
 
 _KEYS = (
     "fps",
@@ -38,6 +40,7 @@ _KEYS = (
     "joint_names",
     "body_names",
 )
+_ORDER = "wxyz"
 
 
 def _accepts(probe: Probe) -> bool:
@@ -54,7 +57,7 @@ def _read(probe: Probe, options: Options) -> Motion:
     columns = fields.numbers("joint_pos", None, None)
     frames = len(columns)
     link_pos_w = fields.numbers("body_pos_w", frames, None, 3)
-    link_quat_w = fields.numbers("body_quat_w", frames, None, 4)
+    link_quat_w = _links_wxyz(fields.numbers("body_quat_w", frames, None, 4), options)
     if not link_pos_w.shape[1] or link_pos_w.shape[1] != link_quat_w.shape[1]:
         raise MotionError(
             f"{at}: body_pos_w has {link_pos_w.shape[1]} bodies and body_quat_w "
@@ -64,8 +67,8 @@ def _read(probe: Probe, options: Options) -> Motion:
     joints = columns
     with_root = columns.shape[1] == 7 + len(JOINTS_29)
     if with_root:
-        root_pos, root_quat, joints = columns[:, :3], columns[:, 3:7], columns[:, 7:]
-    root_quat = options.quats_wxyz(root_quat, "wxyz")
+        root_quat = options.quats_wxyz(columns[:, 3:7], _ORDER)
+        root_pos, joints = columns[:, :3], columns[:, 7:]
     findings: tuple[Finding, ...] = ()
     if "joint_names" in fields:
         joint_names = fields.texts("joint_names")
@@ -88,8 +91,8 @@ def _read(probe: Probe, options: Options) -> Motion:
             )
         # Bad values are named by the checks that every clip passes.
         checked = validate(_motion(probe, fps, root_pos, root_quat, joints, JOINTS_29))
-        joint_names, link_names, findings = resolve_orders(
-            at, checked.qpos[:, :3], checked.qpos[:, 3:7], joints, link_pos_w
+        joint_names, link_names, findings = _orders(
+            checked, joints, link_pos_w, options.quat_order or _ORDER
         )
     motion = validate(_motion(probe, fps, root_pos, root_quat, joints, joint_names))
     if link_names:
@@ -98,6 +101,33 @@ def _read(probe: Probe, options: Options) -> Motion:
         joint_vel = fields.numbers("joint_vel", frames, None)
         findings += compare_velocities(motion, joint_vel[:, 6 if with_root else 0 :])
     return replace(motion, findings=findings)
+
+
+def _links_wxyz(quats: np.ndarray, options: Options) -> np.ndarray:
+    """(T, B, 4) in the order of the root, which is one of the links."""
+    by_rows = options.quats_wxyz(quats.reshape(-1, 4), _ORDER)
+    return by_rows.reshape(quats.shape)
+
+
+def _orders(
+    motion: Motion, joints: np.ndarray, link_pos_w: np.ndarray, read: str
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Finding, ...]]:
+    """`resolve_orders`; if all fail with quaternions as `read`, the other is tried."""
+    at, root_pos, root_quat = motion.path, motion.qpos[:, :3], motion.qpos[:, 3:7]
+    try:
+        return resolve_orders(at, root_pos, root_quat, joints, link_pos_w)
+    except MotionError as error:
+        order = next(order for order in QUAT_ORDERS if order != read)
+        other = otherwise(root_quat, order)
+        try:
+            resolve_orders(at, root_pos, other, joints, link_pos_w)
+        except MotionError:
+            raise error from None
+        raise MotionError(
+            f"{at}: the root quaternions look like {order}, not {read}: read so, "
+            f"joint_pos and body_pos_w belong together; give quat_order {order} "
+            f"(--quat-order {order})"
+        ) from None
 
 
 def _motion(probe, fps, root_pos, root_quat, joints, joint_names) -> Motion:
@@ -129,17 +159,18 @@ def _write(motion: Motion, path: Path) -> None:
         # cvel is the velocity of the point at the whole robot's centre of mass.
         arm = data.xpos[1:] - data.subtree_com[1]
         lin_w[i] = data.cvel[1:, 3:] + np.cross(ang_w[i], arm)
-    np.savez_compressed(
-        path,
-        fps=np.array([motion.fps]),
-        joint_pos=qpos[:, 7:],
-        joint_vel=qvel[:, 6:],
-        body_pos_w=pos_w,
-        body_quat_w=quat_w,
-        body_lin_vel_w=lin_w,
-        body_ang_vel_w=ang_w,
-    )
+    with whole_file(path) as file:
+        np.savez_compressed(
+            file,
+            fps=np.array([motion.fps]),
+            joint_pos=qpos[:, 7:],
+            joint_vel=qvel[:, 6:],
+            body_pos_w=pos_w,
+            body_quat_w=quat_w,
+            body_lin_vel_w=lin_w,
+            body_ang_vel_w=ang_w,
+        )
 
 
-READER = Reader("BeyondMimic / mjlab .npz", _accepts, _read)
+READER = Reader("BeyondMimic / mjlab .npz", _accepts, _read, quat_order=_ORDER)
 WRITER = Writer("mjlab", ".npz", _write)

@@ -153,8 +153,8 @@ def _read(probe: Probe, options: Options) -> Motion:
     columns, findings = _match(motion, link_pos_w)
     contact = None
     if "rigid_body_contacts" in fields and all(foot in columns for foot in _FEET):
-        touching = fields.numbers("rigid_body_contacts", *link_pos_w.shape[:2])
-        contact = touching[:, [columns[foot] for foot in _FEET]] > 0.5
+        touching = fields.flags("rigid_body_contacts", *link_pos_w.shape[:2])
+        contact = touching[:, [columns[foot] for foot in _FEET]]
     if "dof_vel" in fields:
         dof_vel = fields.numbers("dof_vel", frames, None)
         findings += compare_velocities(motion, dof_vel)
@@ -189,4 +189,9 @@ def _match(
     return columns, (Finding("links-differ", "warning", message),)
 
 
-READER = Reader("ProtoMotions .motion", lambda probe: _folder(probe) is not None, _read)
+READER = Reader(
+    "ProtoMotions .motion",
+    lambda probe: _folder(probe) is not None,
+    _read,
+    quat_order="xyzw",
+)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from mimicgym.errors import MotionError
-from mimicgym.motion.clip import Motion, validate
+from mimicgym.motion.clip import Motion
 from mimicgym.motion.kinematics import full_qpos
-from mimicgym.motion.quat_order import check_quat_order
 from mimicgym.motion.reader import QUAT_ORDERS, Options, Probe, Reader, Writer
 from mimicgym.robot import JOINTS_29
+from mimicgym.whole_file import whole_file
 
 COLUMNS = 7 + len(JOINTS_29)
 
@@ -39,17 +39,13 @@ def _read(probe: Probe, options: Options) -> Motion:
         )
     qpos = rows.copy()
     qpos[:, 3:7] = options.quats_wxyz(rows[:, 3:7], "xyzw")
-    motion = validate(
-        Motion(
-            qpos=qpos,
-            fps=options.fps,
-            joint_names=JOINTS_29,
-            name=path.stem,
-            path=str(path),
-        )
+    return Motion(
+        qpos=qpos,
+        fps=options.fps,
+        joint_names=JOINTS_29,
+        name=path.stem,
+        path=str(path),
     )
-    check_quat_order(str(path), rows, options.quat_order)
-    return motion
 
 
 def _parse(probe: Probe) -> np.ndarray:
@@ -93,7 +89,8 @@ def _write(motion: Motion, path: Path) -> None:
     """As Unitree does: xyzw, wrists that the clip lacks as 0. The rate is not in it."""
     rows = full_qpos(motion).copy()
     rows[:, 3:7] = rows[:, [4, 5, 6, 3]]
-    np.savetxt(path, rows, fmt="%.9g", delimiter=",")
+    with whole_file(path) as file:
+        np.savetxt(file, rows, fmt="%.9g", delimiter=",")
 
 
 READER = Reader("Unitree / Kimodo .csv", _accepts, _read)

@@ -108,7 +108,7 @@ def _contacts(at: str, contacts: Any, frames: int) -> np.ndarray | None:
         return None
     fields = Fields(f"{at}: contacts", contacts)
     fields.need("left_foot", "right_foot")
-    feet = [fields.numbers(f, frames) > 0.5 for f in ("left_foot", "right_foot")]
+    feet = [fields.flags(foot, frames) for foot in ("left_foot", "right_foot")]
     return np.stack(feet, axis=1)
 
 
@@ -125,5 +125,9 @@ def _compare(fields: Fields, motion: Motion) -> tuple[Finding, ...]:
 
 
 READER = Reader(
-    "VideoMimic .h5 / .pkl", _accepts, _read, lambda probe: tuple(_load(probe))
+    "VideoMimic .h5 / .pkl",
+    _accepts,
+    _read,
+    lambda probe: tuple(_load(probe)),
+    "xyzw",
 )

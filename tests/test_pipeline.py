@@ -21,10 +21,10 @@ from mimicgym.errors import UserError
 from mimicgym.motion import load_motion
 from mimicgym.motion.load import save_motion
 from mimicgym.pipeline import Watch, plan, read_file, run_pipeline, shipped
-from mimicgym.pipeline.source import weights_from
+from mimicgym.pipeline.source import run_source, weights_from
 from mimicgym.pipeline.stage import KEYS, Stage
-from mimicgym.ppo import Checkpoints, Learner, policy_of
-from mimicgym.ppo.stored import read_arrays
+from mimicgym.ppo import Checkpoints, Learner, LearnerState, policy_of
+from mimicgym.ppo.stored import STORED, read_arrays
 from mimicgym.ppo.transfer import USUAL
 from mimicgym.run import RunFolder, load_policy
 
@@ -146,6 +146,20 @@ def test_what_is_wrong_in_a_file(tmp_path, text, message):
             stage_of('motions = [{ clip = "wave", wieght = 2 }]'),
             r"stage 'a': motions 1: unknown key 'wieght'; did you mean 'weight'",
         ),
+        (
+            stage_of('motions = [{ clip = ["wave", "kick"], weight = 2 }]'),
+            r"my\.toml: stage 'a': motions 1: lacks clip, a name or a path",
+        ),
+        (stage_of("motions = [{ clip = { a = 1 } }]"), r"motions 1: lacks clip"),
+        (
+            stage_of("overrides.num_seeds = 2"),
+            r"my\.toml: stage 'a': overrides: num_seeds is 2; in a pipeline it has",
+        ),
+        (
+            stage_of("overrides.logging.every = 0"),
+            r"'a': logging\.every is 0; at least",
+        ),
+        (stage_of("overrides.num_seeds = 0"), r"stage 'a': .*num_seeds is 0; in a pip"),
         (stage_of('terrain = ["ruogh"]'), r"stage 'a': unknown terrain 'ruogh'"),
         (
             stage_of("overrides.ppo.epoch = 2"),
@@ -231,6 +245,36 @@ def test_what_is_wrong_with_a_stage_is_said_before_any_is_trained(
     with pytest.raises(UserError, match=message):
         planned(tmp_path, SMALL + text)
     assert not (tmp_path / "out").exists()
+
+
+def test_folders_that_can_not_be_made_are_refused_before_any_work(
+    tmp_path, monkeypatch
+):
+    written(tmp_path, SMALL + TEACHER)
+    file = read_file(str(tmp_path / "my.toml"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "wave").write_text("")
+    for out, there in (
+        ("file", "file"),
+        ("file/below/it", "file"),
+        ("lost", "lost"),
+        ("half", "half/wave"),
+    ):
+        message = rf"not be written to .*{out}.*: {tmp_path / there} is no folder; name"
+        with pytest.raises(UserError, match=message):
+            plan(file, tmp_path / out)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda path, how: path != tmp_path)
+        message = rf"to {tmp_path}/out: {tmp_path} may not be written to; name"
+        with pytest.raises(UserError, match=message):
+            plan(file, tmp_path / "out")
+    # Where it came to be so only afterwards.
+    stages = plan(file, tmp_path / "out")
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UserError, match=r"written to .*out.wave: Not a directory"):
+        run_pipeline("my", stages, tmp_path / "out")
 
 
 def test_every_key_is_documented():
@@ -521,6 +565,30 @@ def test_a_result_that_was_not_written_is_found_without_training(ran, tmp_path):
     assert found == result
 
 
+def test_a_stage_killed_within_its_last_evaluation_gets_what_it_lacks(ran, tmp_path):
+    folder = copied(ran, tmp_path)
+    wave = RunFolder.open(folder / "out" / "wave")
+    path = wave.path / "stage.json"
+    data = json.loads(path.read_text())
+    result = data.pop("result")
+    path.write_text(json.dumps(data))
+    (wave.path / "evals.jsonl").unlink()
+    shutil.rmtree(wave.report)
+    shutil.rmtree(wave.best / "2")
+    watch = Watch(on_iteration=lambda now, progress: pytest.fail("trained again"))
+    assert go_on(folder, watch)
+    assert json.loads(path.read_text())["result"] == result
+    before = ran / "out" / "wave"
+    for name in ("metrics.jsonl", "clips.jsonl", "evals.jsonl", "report/eval.json"):
+        assert (wave.path / name).read_text() == (before / name).read_text()
+    assert {x.name for x in wave.path.iterdir()} == {x.name for x in before.iterdir()}
+    assert (wave.report / "curves.png").exists() and (
+        wave.report / "clips.png"
+    ).exists()
+    for kept in ("checkpoints", "best"):
+        assert Checkpoints(wave.path / kept).all() == Checkpoints(before / kept).all()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -565,3 +633,60 @@ def test_weights_from_a_run_of_before(ran, tmp_path):
     assert [t.name for t in stage.teachers] == ["old"]
     assert stage.config.env.motion.teacher == "old"
     assert stage.config.teachers == (f"old={wave}",)
+
+
+def blank(stage) -> LearnerState:
+    """A state of a stage's learner, with zeros in all that can be stored."""
+    ppo = replace(stage.config.ppo, bc_coef=0.0)
+    learner = Learner(BatchedEnv(make_env(stage.config.env), 8), ppo)
+    state = jax.eval_shape(learner.pure_init, jax.random.key(0))
+    zeros = {
+        name: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), getattr(state, name))
+        for name in STORED
+    }
+    return state.replace(**zeros)
+
+
+def test_weights_from_a_student_of_before(ran, tmp_path):
+    """Its settings do not say what it was shown for its teachers."""
+    folder = copied(ran, tmp_path)
+    student = folder / "out" / "student"
+    settings = json.loads((student / "config.json").read_text())
+    settings["env"]["observation"]["teacher"] = []
+    (student / "config.json").write_text(json.dumps(settings))
+    wave = ran / "out" / "wave"
+    text = SMALL + stage_of(
+        f'motions = ["stand"]\nfrom = "{student}"\nteachers = ["{wave}"]\n'
+        "overrides.ppo.bc_coef = 0.5"
+    )
+    (stage,) = planned(tmp_path, text)
+    source, fresh, told = stage.source, blank(stage), []
+
+    def filled(source):
+        fill = weights_from(source, stage.layout, USUAL, lambda i, t: told.append(t))
+        return fill(fresh)
+
+    assert source.layout["teacher"] == stage.layout["teacher"]
+    mean = read_arrays(student / "checkpoints", 4)["obs_stats.teacher.mean"]
+    np.testing.assert_array_equal(filled(source).obs_stats["teacher"].mean, mean)
+    assert "obs_stats.teacher" in told[-1].taken
+    # Its teacher is another by now, and then none at all.
+    teacher = folder / "out" / "wave" / "config.json"
+    settings = json.loads(teacher.read_text())
+    settings["env"]["observation"]["actor"] = ["torso_xy_rel"]
+    teacher.write_text(json.dumps(settings))
+    assert "teacher" not in run_source("student", student).layout
+    teacher.unlink()
+    source = run_source("student", student)
+    np.testing.assert_array_equal(filled(source).obs_stats["teacher"].mean, 0)
+    assert "left: obs_stats.teacher" in told[-1].summary()
+    assert "obs_stats.actor" in told[-1].taken
+
+
+def test_a_source_of_several_seeds_is_refused(ran, tmp_path):
+    folder = copied(ran, tmp_path)
+    wave = folder / "out" / "wave"
+    (wave / "seed_0").mkdir()
+    (wave / "checkpoints").rename(wave / "seed_0" / "checkpoints")
+    with pytest.raises(UserError, match=r"several seeds; choose a run of it: seed_0"):
+        planned(tmp_path, SMALL + stage_of(f'motions = ["stand"]\nfrom = "{wave}"'))

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from mimicgym.configs import difference, to_dict
 from mimicgym.errors import UserError
 from mimicgym.evaluation import Evaluation
-from mimicgym.hosts import gathered, is_first, placed, several
+from mimicgym.hosts import agreed, gathered, is_first, placed, several
 from mimicgym.identity import check_identity, identity
 from mimicgym.ppo import Checkpoints, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
@@ -69,7 +72,8 @@ def train(
       config: what to train. When resuming, it has to be that of the run.
       out: the run's folder; by default a new one below runs/.
       resume: a run to go on with, from its newest checkpoint.
-      iterations: to reach, counted from the run's beginning.
+      iterations: to reach, counted from the run's beginning. A run that has them, but
+        was killed before its end was written down, is judged and reported.
       seconds: of training in this call; compiling, evaluating and saving do not count.
       success: share of clips completed at which to stop, as soon as an evaluation
         within the training shows it.
@@ -111,6 +115,7 @@ def train(
         for note in notes:
             on_note(note)
     on_start(folder)
+    ends = resume is not None and _lacks_end(folder, config, state, iterations)
     judge = Judge(config.env, config.ppo, library)
 
     def stops(progress: Progress) -> bool:
@@ -132,7 +137,7 @@ def train(
             recorder.begin(state)
         else:
             recorder.go_on(state)
-        if not recorder.reached:
+        if not (recorder.reached or ends):
             state = run_learner(
                 prepared.runner,
                 state,
@@ -158,6 +163,47 @@ def train(
         iteration=int(last.iteration),
         seeds=evaluations,
     )
+
+
+def recorded_scores(folder: RunFolder, iteration: int) -> dict[str, Any] | None:
+    """The scores of a run that has ended after that iteration, in JSON types; None if
+    it was killed before all that belongs to its end was written."""
+    last, scores = _newest_scores(folder)
+    if last != iteration:
+        return None
+    # A report may be that of an earlier end, or half written.
+    file = folder.report / "eval.json"
+    whole = file.is_file() and file.read_text() == _as_text(scores)
+    return scores if whole else None
+
+
+def _newest_scores(folder: RunFolder) -> tuple[int, dict[str, Any]]:
+    """The iteration that was evaluated last, and the scores; -1 if none was."""
+    lines = folder.evaluations()
+    if not lines:
+        return -1, {}
+    scores = {key: value for key, value in lines[-1].items() if key != "iteration"}
+    return lines[-1]["iteration"], scores
+
+
+def _as_text(scores: dict[str, Any]) -> str:
+    return json.dumps(scores, indent=2) + "\n"
+
+
+def _lacks_end(
+    folder: RunFolder, config: RunConfig, state: LearnerState, iterations: int | None
+) -> bool:
+    """Whether a run has its iterations, but was killed before its end was recorded."""
+    done = int(np.max(jax.device_get(state.iteration)))
+    if done != iterations:
+        return False
+    folders = _run_folders(folder, config)
+    return agreed(any(recorded_scores(each, done) is None for each in folders))
+
+
+def _run_folders(folder: RunFolder, config: RunConfig) -> list[RunFolder]:
+    """Of each seed, where there are several."""
+    return seed_folders(folder, config) if config.num_seeds > 1 else [folder]
 
 
 def _check_many(config: RunConfig, out: Path | None, resume: RunFolder | None) -> None:
@@ -200,17 +246,18 @@ def _changed(
 def _report(
     folder: RunFolder, config: RunConfig, outcomes: Sequence[Outcome], bin_s: float
 ) -> None:
-    """Draw and write down what a training has led to, for each seed and for all."""
-    folders = [folder]
+    """Draw and write down what a training has led to, for each seed and for all.
+
+    Scores come last: where they are those that were logged last, the end is whole.
+    """
     if config.num_seeds > 1:
-        folders = seed_folders(folder, config)
         plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
-    for each, outcome in zip(folders, outcomes, strict=True):
+    for each, outcome in zip(_run_folders(folder, config), outcomes, strict=True):
         each.report.mkdir(exist_ok=True)
-        text = json.dumps(outcome.evaluation.to_dict(), indent=2)
-        (each.report / "eval.json").write_text(text + "\n")
         plot_clips(outcome.clips, each.report / "clips.png", bin_s)
         plot_curves(each.metrics(), each.report / "curves.png", each.path.name)
+        _, scores = _newest_scores(each)
+        (each.report / "eval.json").write_text(_as_text(scores))
 
 
 def _check_ends(

@@ -273,6 +273,17 @@ def test_statistics_of_observations_go_by_term():
     assert "obs_stats.actor" not in told.taken + told.left + told.new
 
 
+def test_a_group_that_nobody_knows_the_terms_of_is_left():
+    layout = OLD | {"teacher": (("joints", 3), ("target", 4))}
+    old, new = trained(layout), fresh(layout)
+    state, told = moved(old, new, OLD, layout)
+    assert told.left == ("obs_stats.teacher",) and not told.new
+    assert "obs_stats.actor" in told.taken
+    np.testing.assert_array_equal(state.obs_stats["teacher"].mean, 0)
+    _, told = moved(old, new, layout, layout)
+    assert "obs_stats.teacher" in told.taken and not told.left
+
+
 @pytest.mark.parametrize("part", [None, *PARTS])
 def test_only_what_is_to_start_anew_does(part):
     old, new = trained(OLD), fresh(OLD)

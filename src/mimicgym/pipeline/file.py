@@ -15,7 +15,8 @@
     iterations = 300
 
 The keys of a stage are those of `Stage`, with `from` for the source of weights and
-`keep` for what does not start anew with them.
+`keep` for what does not start anew with them. A stage is one run: of several seeds
+(`overrides.num_seeds`) nothing would say which the next stage goes on from.
 """
 
 import tomllib

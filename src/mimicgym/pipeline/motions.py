@@ -51,7 +51,8 @@ def stage_motions(file: PipelineFile, stage: Stage) -> StageMotions | None:
     for number, item in enumerate(stage.motions, 1):
         at = f"{file.path}: stage {stage.name!r}: motions {number}"
         clip = item.get("clip") if isinstance(item, Mapping) else item
-        folder = Path() if clip in file.given else file.path.parent
+        given = isinstance(clip, str) and clip in file.given
+        folder = Path() if given else file.path.parent
         try:
             entries += read_item(at, folder, item)
         except UserError as error:

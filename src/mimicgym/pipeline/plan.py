@@ -13,6 +13,7 @@ from mimicgym.envs.make import library_of, make_env
 from mimicgym.envs.observation.registry import GATED
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import UserError, unknown_message
+from mimicgym.folders import unwritable
 from mimicgym.motion import load_library
 from mimicgym.pipeline.file import PipelineFile
 from mimicgym.pipeline.motions import StageMotions, stage_motions
@@ -76,12 +77,25 @@ def plan(file: PipelineFile, out: Path) -> tuple[Planned, ...]:
       UserError: any of them can not be run; the message names file, stage, key and
         value.
     """
+    # A later stage's too, which is needed after hours only.
+    for folder in (out, *(out / stage.name for stage in file.stages)):
+        _check_folder(folder)
     names = [stage.name for stage in file.stages]
     done: dict[str, Planned] = {}
     for stage in file.stages:
         with _told(f"{file.path}: stage {stage.name!r}"):
             done[stage.name] = _planned(file, stage, out, done, names)
     return tuple(done.values())
+
+
+def _check_folder(folder: Path) -> None:
+    """`UserError` for a folder that can not be made or written to."""
+    reason = unwritable(folder)
+    if reason is not None:
+        raise UserError(
+            f"a pipeline can not be written to {folder}: {reason}; name another folder"
+            " by --out"
+        )
 
 
 def _planned(
@@ -111,8 +125,14 @@ def _planned(
     teachers = tuple(find("teachers", text) for text in stage.teachers)
     source = find("from", stage.source) if stage.source is not None else None
     config = _config(stage, folder, motions, teachers)
+    if config.num_seeds != 1:
+        raise UserError(
+            f"overrides: num_seeds is {config.num_seeds}; in a pipeline it has to be 1,"
+            " for a stage takes the weights of one run"
+        )
     config.ppo.check(config.num_envs)
     config.training.check()
+    config.logging.check()
     if stage.success is not None and config.training.eval_every == 0:
         raise UserError(
             f"success is {stage.success}, which is looked for in evaluations:"

@@ -66,7 +66,14 @@ class Record:
     def save(self, **entries: Any) -> None:
         """Put entries in; the file is whole at any time."""
         self.data |= {"stage": self.planned.definition(), **entries}
-        self.planned.folder.mkdir(parents=True, exist_ok=True)
+        folder = self.planned.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(
+                f"a pipeline can not be written to {folder}: {reason}"
+            ) from error
         write_whole(self.path, json.dumps(self.data, indent=2) + "\n")
 
 

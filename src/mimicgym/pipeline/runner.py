@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mimicgym.envs.make import make_env
 from mimicgym.errors import UserError
-from mimicgym.evaluation import evaluate, evaluation_config
 from mimicgym.pipeline.plan import LIST, Planned
 from mimicgym.pipeline.record import Record
 from mimicgym.pipeline.report import write_report
 from mimicgym.pipeline.source import changed_settings, weights_from
 from mimicgym.ppo import Checkpoints
 from mimicgym.ppo.transfer import Transfer
-from mimicgym.run import RunConfig, RunFolder, load_policy
-from mimicgym.training import Progress, train
+from mimicgym.run import RunFolder
+from mimicgym.training import Progress, recorded_scores, train
 
 
 @dataclass(frozen=True)
@@ -80,23 +78,27 @@ def _run_stage(record: Record, watch: Watch) -> None:
     run = _begun(folder)
     config = planned.config if run is None else run.config()
     if run is None:
-        _clear(folder)
         record.save()
+        _clear(folder)
         if planned.motions is not None and planned.motions.clips is None:
             text = planned.motions.text()
             (folder / LIST).write_text(text, encoding="utf-8")
     watch.on_stage(planned, "begins" if run is None else "goes on")
     began = time.perf_counter()
-    if run is not None and Checkpoints(run.checkpoints).latest() >= stage.iterations:
-        # It was stopped between its last checkpoint and the result.
-        iteration, evaluation = stage.iterations, _evaluated(run.path, config)
-        ended = True
+    done = 0 if run is None else Checkpoints(run.checkpoints).latest()
+    scores = None
+    if run is not None and done >= stage.iterations:
+        scores = recorded_scores(run, done)
+    if scores is not None:
+        # It was stopped between its end and the result.
+        iteration, evaluation, ended = done, scores, True
     else:
         result = train(
             config,
             out=folder if run is None else None,
             resume=run,
-            iterations=stage.iterations,
+            # One that was killed within its last evaluation has them already.
+            iterations=max(stage.iterations, done),
             success=stage.success,
             initial=None if run is not None else _initial(record, watch),
             on_iteration=lambda progress: watch.on_iteration(planned, progress),
@@ -129,7 +131,7 @@ def _begun(folder: Path) -> RunFolder | None:
 
 def _clear(folder: Path) -> None:
     """Remove what a run has left that ended before its first checkpoint."""
-    for name in ("config.json", "metrics.jsonl", "clips.jsonl"):
+    for name in ("config.json", "metrics.jsonl", "clips.jsonl", "evals.jsonl"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -152,8 +154,3 @@ def _initial(record: Record, watch: Watch):
         watch.on_transfer(planned, told)
 
     return weights_from(source, planned.layout, planned.stage.reinitialize, note)
-
-
-def _evaluated(folder: Path, config: RunConfig) -> dict[str, Any]:
-    env = make_env(evaluation_config(config.env))
-    return evaluate(env, load_policy(folder)).to_dict()

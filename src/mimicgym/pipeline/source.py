@@ -1,11 +1,11 @@
 """Where a stage's weights and its teachers' actions come from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mimicgym.configs import difference
-from mimicgym.envs.config import MotionConfig, TerrainConfig
+from mimicgym.envs.config import EnvConfig, MotionConfig, TerrainConfig
 from mimicgym.envs.make import make_env
 from mimicgym.envs.observation.registry import GATED
 from mimicgym.envs.tracking import TrackingEnv
@@ -15,7 +15,7 @@ from mimicgym.ppo.matching import Layout, match_terms
 from mimicgym.ppo.stored import read_arrays
 from mimicgym.ppo.transfer import Transfer, transfer
 from mimicgym.run import RunConfig, RunFolder
-from mimicgym.teaching import check_alike
+from mimicgym.teaching import check_alike, taught_config
 
 # With another value of these, weights taken would be those of another policy.
 _SAME_POLICY = ("hidden", "activation", "normalize_observations")
@@ -46,8 +46,10 @@ def named(text: str) -> tuple[str, str]:
 
 def run_source(name: str, folder: Path) -> Source:
     """A run that was trained before."""
-    config = RunFolder.open(folder).config()
-    Checkpoints(folder / "checkpoints").latest()
+    run = RunFolder.open(folder)
+    config = run.config()
+    checkpoints, iteration = run.pick()
+    sizes = checkpoints.meta(iteration)["observation_sizes"]
     # Terms and their sizes do not depend on clips, grounds or engines, and those that
     # it was trained on may be gone.
     env = replace(
@@ -56,7 +58,20 @@ def run_source(name: str, folder: Path) -> Source:
         terrain=TerrainConfig(),
         engine="native",
     )
-    return Source(name, folder, config, layout_of(make_env(env)))
+    layout = _taught_layout(env, config.teachers)
+    told = sum(size for _, size in layout.get("teacher", ()))
+    if told != sizes.get("teacher", 0):
+        # Its teachers were others, so nobody knows what it was shown of them.
+        layout = {group: terms for group, terms in layout.items() if group != "teacher"}
+    return Source(name, folder, config, layout)
+
+
+def _taught_layout(env: EnvConfig, teachers: Sequence[str]) -> Layout:
+    """As of an environment to train in, where its teachers can still be asked."""
+    try:
+        return layout_of(make_env(taught_config(env, teachers)))
+    except UserError:
+        return layout_of(make_env(env))
 
 
 def layout_of(env: TrackingEnv) -> Layout:

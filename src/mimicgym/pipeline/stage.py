@@ -29,7 +29,7 @@ class Stage:
       reinitialize: what starts anew all the same, of `ppo.transfer.PARTS`.
       init_std: deviation of the policy at the start.
       teachers: stages or runs that it imitates.
-      overrides: settings of a `RunConfig`, dotted or as tables.
+      overrides: settings of a `RunConfig`, dotted or as tables; `num_seeds` stays 1.
     """
 
     name: str

@@ -48,8 +48,8 @@ class Transfer:
 
     Attributes:
       taken: names of arrays that came from the checkpoint, some perhaps row by row.
-      left: those of the checkpoint that are not used: unknown here, or part of a
-        network with other layers.
+      left: those of the checkpoint that are not used: unknown here, part of a network
+        with other layers, or of a group of which nobody knows what it shows.
       new: those that the checkpoint does not know.
       reshaped: those that are of another shape here, with the shape there and here.
       reinitialized: what was to start anew, of `PARTS`.
@@ -108,7 +108,8 @@ def transfer(
     Args:
       stored: see `ppo.stored.read_arrays`.
       fresh: a state before its first iteration.
-      there, here: what the stored and the fresh learner see.
+      there, here: what the stored and the fresh learner see; of groups that are not
+        in both, nothing is taken.
       reinitialize: of `PARTS`, what is not taken but as it is in the fresh state.
 
     Raises:
@@ -124,7 +125,7 @@ def transfer(
             f"the checkpoint's policy has {actions[0]} actions, here there are"
             f" {actions[1]}: weights can not go from one robot to another"
         )
-    groups = [g for g in here if f"obs_stats.{g}.mean" in stored]
+    groups = [g for g in here if g in there and f"obs_stats.{g}.mean" in stored]
     columns = {g: _columns(g, stored, own, there, here) for g in groups}
     rows, networks, refused = {}, [], []
     for group in _NETWORKS:

@@ -9,7 +9,7 @@ import pytest
 
 from mimicgym.errors import MotionError
 from mimicgym.motion import load_library, load_motion, save_motion
-from mimicgym.motion.library import ClipEntry, expand
+from mimicgym.motion.entries import ClipEntry, expand
 from mimicgym.reference import build_reference
 from mimicgym.robot import build_model, get_robot
 

@@ -19,7 +19,7 @@ from mimicgym.ppo.network import init_params
 from mimicgym.ppo.normalize import init_stats
 from mimicgym.ppo.seeds import over_seeds, stacked
 from mimicgym.ppo.update import Update
-from mimicgym.recording import recorder
+from mimicgym.recording import end, recorded_scores, recorder
 from mimicgym.run import RunConfig, RunFolder, run_config
 
 SIZES = {"actor": 3, "critic": 3}
@@ -126,7 +126,7 @@ def stand_ins(monkeypatch):
     monkeypatch.setattr(training, "run_learner", iterate)
     monkeypatch.setattr(training, "check_identity", lambda *a: [])
     for name in ("plot_curves", "plot_clips"):
-        monkeypatch.setattr(training, name, drawn)
+        monkeypatch.setattr(end, name, drawn)
     monkeypatch.setattr(recorder, "clip_report", lambda env, state: CLIPS)
     monkeypatch.setattr(recorder, "memory_metrics", dict)
     monkeypatch.setattr(Judge, "deaths", 0)
@@ -187,18 +187,18 @@ def test_what_a_killed_run_lacks_is_made_up_for(tmp_path, monkeypatch, seeds):
 
 def test_a_report_of_an_earlier_end_is_not_taken_for_the_last(tmp_path):
     run = training.train(config(), out=tmp_path / "run", iterations=2).folder
-    scores = training.recorded_scores(run, 2)
+    scores = recorded_scores(run, 2)
     assert scores == json.loads((run.report / "eval.json").read_text())
     Judge.deaths = 1
     with pytest.raises(Killed):
         training.train(config(), resume=run, iterations=4)
     assert (run.report / "eval.json").exists()
-    assert training.recorded_scores(run, 4) is None
+    assert recorded_scores(run, 4) is None
     # Killed as well when it was about to be judged once more.
     Judge.deaths = 1
     with pytest.raises(Killed):
         training.train(config(), resume=run, iterations=4)
     training.train(config(), resume=run, iterations=4)
     assert Checkpoints(run.best).all() == (4,)
-    assert training.recorded_scores(run, 4) != scores
-    assert training.recorded_scores(run, 2) is None
+    assert recorded_scores(run, 4) != scores
+    assert recorded_scores(run, 2) is None

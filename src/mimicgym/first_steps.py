@@ -21,7 +21,7 @@ from mimicgym.envs.terms import link_pos_error_w
 from mimicgym.envs.tracking import State, TrackingEnv
 from mimicgym.evaluation import evaluation_config
 from mimicgym.motion import Finding, Library, Motion
-from mimicgym.motion.library import ClipEntry
+from mimicgym.motion.entries import ClipEntry
 from mimicgym.physics import make_engine
 from mimicgym.reference import Reference
 

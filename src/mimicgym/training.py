@@ -1,18 +1,14 @@
 """A training run: environment, learner, run folder and final evaluation together."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from mimicgym.configs import difference, to_dict
 from mimicgym.errors import UserError
 from mimicgym.evaluation import Evaluation
-from mimicgym.hosts import agreed, gathered, is_first, placed, several
+from mimicgym.hosts import gathered, is_first, placed, several
 from mimicgym.identity import check_identity, identity
 from mimicgym.ppo import Checkpoints, LearnerState, Policy, policy_of
 from mimicgym.ppo import Progress as Progress
@@ -22,15 +18,15 @@ from mimicgym.preparation import prepare
 from mimicgym.recording import (
     HostRecorder,
     Judge,
-    Outcome,
     Recorder,
     SeedRecorder,
+    lacks_end,
     newest_of_all,
     rank,
     seed_config,
     seed_folders,
+    write_end,
 )
-from mimicgym.report import plot_clips, plot_curves
 from mimicgym.run import RunConfig, RunFolder
 
 
@@ -115,7 +111,7 @@ def train(
         for note in notes:
             on_note(note)
     on_start(folder)
-    ends = resume is not None and _lacks_end(folder, config, state, iterations)
+    ends = resume is not None and lacks_end(folder, config, state, iterations)
     judge = Judge(config.env, config.ppo, library)
 
     def stops(progress: Progress) -> bool:
@@ -152,7 +148,7 @@ def train(
             )
         outcomes = recorder.finish(state)
     if is_first():
-        _report(folder, config, outcomes, env.sampler.config.bin_s)
+        write_end(folder, config, outcomes, env.sampler.config.bin_s)
     evaluations = tuple(outcome.evaluation for outcome in outcomes)
     best = max(range(len(evaluations)), key=lambda i: rank(evaluations[i].mean))
     last = one(state, best) if config.num_seeds > 1 else state
@@ -163,47 +159,6 @@ def train(
         iteration=int(last.iteration),
         seeds=evaluations,
     )
-
-
-def recorded_scores(folder: RunFolder, iteration: int) -> dict[str, Any] | None:
-    """The scores of a run that has ended after that iteration, in JSON types; None if
-    it was killed before all that belongs to its end was written."""
-    last, scores = _newest_scores(folder)
-    if last != iteration:
-        return None
-    # A report may be that of an earlier end, or half written.
-    file = folder.report / "eval.json"
-    whole = file.is_file() and file.read_text() == _as_text(scores)
-    return scores if whole else None
-
-
-def _newest_scores(folder: RunFolder) -> tuple[int, dict[str, Any]]:
-    """The iteration that was evaluated last, and the scores; -1 if none was."""
-    lines = folder.evaluations()
-    if not lines:
-        return -1, {}
-    scores = {key: value for key, value in lines[-1].items() if key != "iteration"}
-    return lines[-1]["iteration"], scores
-
-
-def _as_text(scores: dict[str, Any]) -> str:
-    return json.dumps(scores, indent=2) + "\n"
-
-
-def _lacks_end(
-    folder: RunFolder, config: RunConfig, state: LearnerState, iterations: int | None
-) -> bool:
-    """Whether a run has its iterations, but was killed before its end was recorded."""
-    done = int(np.max(jax.device_get(state.iteration)))
-    if done != iterations:
-        return False
-    folders = _run_folders(folder, config)
-    return agreed(any(recorded_scores(each, done) is None for each in folders))
-
-
-def _run_folders(folder: RunFolder, config: RunConfig) -> list[RunFolder]:
-    """Of each seed, where there are several."""
-    return seed_folders(folder, config) if config.num_seeds > 1 else [folder]
 
 
 def _check_many(config: RunConfig, out: Path | None, resume: RunFolder | None) -> None:
@@ -241,23 +196,6 @@ def _changed(
     if several():
         return placed(change(gathered(state)), state)
     return change(state)
-
-
-def _report(
-    folder: RunFolder, config: RunConfig, outcomes: Sequence[Outcome], bin_s: float
-) -> None:
-    """Draw and write down what a training has led to, for each seed and for all.
-
-    Scores come last: where they are those that were logged last, the end is whole.
-    """
-    if config.num_seeds > 1:
-        plot_curves(folder.metrics(), folder.report / "curves.png", folder.path.name)
-    for each, outcome in zip(_run_folders(folder, config), outcomes, strict=True):
-        each.report.mkdir(exist_ok=True)
-        plot_clips(outcome.clips, each.report / "clips.png", bin_s)
-        plot_curves(each.metrics(), each.report / "curves.png", each.path.name)
-        _, scores = _newest_scores(each)
-        (each.report / "eval.json").write_text(_as_text(scores))
 
 
 def _check_ends(

@@ -8,9 +8,8 @@ import pytest
 from mimicgym.configs import override
 from mimicgym.envs.make import make_env
 from mimicgym.envs.presets import ENV_PRESETS
-from mimicgym.motion import load_motion
+from mimicgym.motion import ClipEntry, Library, load_motion
 from mimicgym.motion.edit import mirror
-from mimicgym.motion.library import ClipEntry, Library
 from tests.envs.cases import jit
 from tests.envs.reflection import S, even_out, swapped
 

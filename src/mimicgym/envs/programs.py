@@ -22,7 +22,7 @@ from mimicgym.envs.sampling import SamplerState
 from mimicgym.envs.tracking import TrackingEnv
 from mimicgym.errors import MotionError
 from mimicgym.motion import Library
-from mimicgym.motion.library import ClipEntry, expand
+from mimicgym.motion.entries import ClipEntry, expand
 from mimicgym.motion.load import split_entry
 from mimicgym.motion.scenes import scene_beside
 

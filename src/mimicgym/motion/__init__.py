@@ -1,7 +1,8 @@
 """Motion clips on the host: read, check, resample, write."""
 
 from mimicgym.motion.clip import Finding, Motion, select_joints, validate
-from mimicgym.motion.library import ClipEntry, Library, load_library
+from mimicgym.motion.entries import ClipEntry
+from mimicgym.motion.library import Library, load_library
 from mimicgym.motion.load import load_motion, save_motion
 from mimicgym.motion.resample import resample
 

@@ -10,7 +10,7 @@ import yaml
 
 from mimicgym.assets import embedded_motions
 from mimicgym.errors import UserError
-from mimicgym.motion.library import ClipEntry, read_item
+from mimicgym.motion.entries import ClipEntry, read_item
 from mimicgym.motion.load import split_entry
 from mimicgym.pipeline.file import PipelineFile
 from mimicgym.pipeline.stage import Stage

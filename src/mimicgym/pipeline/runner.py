@@ -14,8 +14,9 @@ from mimicgym.pipeline.report import write_report
 from mimicgym.pipeline.source import changed_settings, weights_from
 from mimicgym.ppo import Checkpoints
 from mimicgym.ppo.transfer import Transfer
+from mimicgym.recording import recorded_scores
 from mimicgym.run import RunFolder
-from mimicgym.training import Progress, recorded_scores, train
+from mimicgym.training import Progress, train
 
 
 @dataclass(frozen=True)

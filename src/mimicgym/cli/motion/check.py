@@ -15,7 +15,8 @@ from mimicgym.errors import UserError
 from mimicgym.motion import Finding, Motion
 from mimicgym.motion.check import LEVELS, check_motion
 from mimicgym.motion.clip import MIN_FRAMES
-from mimicgym.motion.library import ClipEntry, expand, read_entry
+from mimicgym.motion.entries import ClipEntry, expand
+from mimicgym.motion.library import read_entry
 from mimicgym.motion.soles import above_ground, sole_contacts
 from mimicgym.terrain import HeightField, terrain_from_spec
 

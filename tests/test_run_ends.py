@@ -170,7 +170,7 @@ def test_what_a_killed_run_lacks_is_made_up_for(tmp_path, monkeypatch, seeds):
     # Killed again, first in drawing and then in writing scores down.
     for name in ("plot_curves", "_as_text"):
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(training, name, kill)
+            patch.setattr(end, name, kill)
             go_on()
     last = path if seeds == 1 else path / "seed_1"
     (last / "report").mkdir(exist_ok=True)

@@ -107,12 +107,17 @@ class Recorder:
             self._best_score = rank(best.meta(best.latest())["evaluation"])
         self._is_news("clips", iteration)
         lines = self.folder.evaluations()
-        if self._success is not None:
-            self.reached = any(x["mean"]["success"] >= self._success for x in lines)
         if lines and lines[-1]["iteration"] == iteration:
             self._is_news("evaluation", iteration)
             # Judged when it was saved, but perhaps killed before that had its effect.
             self._note(state, lines[-1]["mean"])
+
+    def recall_success(self) -> None:
+        """Count what any evaluation so far has shown, of one seed of several: the
+        others may have kept it going."""
+        if self._success is not None:
+            scores = [line["mean"]["success"] for line in self.folder.evaluations()]
+            self.reached = max(scores, default=0.0) >= self._success
 
     def rests(self, iteration: int) -> bool:
         """Whether the state after that iteration is needed."""

@@ -106,6 +106,7 @@ class SeedRecorder:
         self._evaluations = lines[-1]["iteration"] if lines else -1
         for number, recorder in enumerate(self._recorders):
             recorder.go_on(one(state, number))
+            recorder.recall_success()
 
     def rests(self, iteration: int) -> bool:
         """See `Recorder.rests`."""

@@ -12,6 +12,7 @@ from mimicgym.physics import PhysicsState, foreign
 from mimicgym.physics.native import NativeEngine
 from mimicgym.physics.state import all_finite
 from mimicgym.robot import build_model, get_robot
+from tests.children import finish
 from tests.physics.plain import at_rest, check, load, loop
 
 
@@ -369,3 +370,39 @@ def test_the_other_way_out_of_a_program_gives_the_same(
     monkeypatch.undo()
     expected = jax.jit(jax.vmap(engine.place))(case.qpos, case.qvel, mask)
     jax.tree.map(np.testing.assert_array_equal, start, expected)
+
+
+UNDER_WAY = """
+import mimicgym
+import jax, numpy as np
+from mimicgym.physics import make_engine
+from mimicgym.robot import build_model, get_robot
+
+model = build_model(get_robot("g1_23dof"), collisions="feet", visuals=False)
+
+def main():
+    engine = make_engine("native", model, decimation=4)
+    rows = 2048
+    qpos = np.tile(np.asarray(model.mj.qpos0, np.float32), (rows, 1))
+    qvel = np.zeros((rows, model.mj.nv), np.float32)
+    ctrl = np.zeros((rows, model.num_joints), np.float32)
+
+    @jax.jit
+    def program(physics):
+        step = jax.vmap(engine.step)
+        return jax.lax.scan(lambda p, _: (step(p, ctrl)[0], 0), physics, None, 20)[0]
+
+    mask = np.ones(rows, bool)
+    program(jax.jit(jax.vmap(engine.place))(qpos, qvel, mask)[0])
+    print("under way")
+    raise SystemExit(7)
+
+main()
+"""
+
+
+def test_a_process_ends_while_a_program_is_under_way(children):
+    """Which nobody waits for, as after an error. It hung, or crashed."""
+    for _ in range(2):
+        ((out, _),) = finish(children.start("-c", UNDER_WAY), returns=7)
+        assert out == "under way\n"

@@ -63,6 +63,7 @@ class NativeEngine:
         self._scratch: dict[tuple, Scratch] = {}
         self._functions: dict[tuple[str, ...], HostFunction] = {}
         self._lock = threading.Lock()
+        foreign.wait_at_exit()
 
     def place(
         self,

@@ -37,6 +37,7 @@ from mimicgym.unbegun import (
     more_than_a_start,
     remove_start,
 )
+from mimicgym.whole_file import write_text
 
 _PACKAGES = (
     "mimicgym",
@@ -137,7 +138,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=named)
             if (path / "config.json").exists():
                 remove_start(path)
-            _replace(path / "config.json", json.dumps(data, indent=2) + "\n")
+            write_text(path / "config.json", json.dumps(data, indent=2) + "\n")
         return cls(path)
 
     @staticmethod
@@ -254,7 +255,7 @@ class RunFolder:
                 kept = [x for x in self._lines(name) if x["iteration"] <= iteration]
                 text = "".join(json.dumps(line) + "\n" for line in kept)
                 with _writing("what is logged", self.path / name):
-                    _replace(self.path / name, text)
+                    write_text(self.path / name, text)
 
     def pick(self, which: str | int = "latest") -> tuple[Checkpoints, int]:
         """One of the run's checkpoints: where it is, and its iteration.
@@ -313,10 +314,3 @@ def _writing(what: str, where: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{what} can not be written to {where}: {reason}") from error
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file that is the old one or the new one whenever it is looked at."""
-    beside = file.with_name(file.name + ".new")
-    beside.write_text(text)
-    os.replace(beside, file)

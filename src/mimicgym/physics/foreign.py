@@ -9,7 +9,6 @@ The structures are those of `xla/ffi/api/c_api.h`, which comes with jaxlib. `ava
 says whether to rely on them.
 """
 
-import atexit
 import ctypes
 import math
 import re
@@ -17,7 +16,6 @@ import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,26 +94,6 @@ def available() -> bool:
             stacklevel=2,
         )
         return False
-
-
-@cache
-def wait_at_exit() -> None:
-    """From now on, let this process end when its programs have.
-
-    Once Python has begun to end, nothing can call it any more: a program that still
-    does so never gets an answer, and the process waits for that program for ever.
-    """
-    atexit.register(_wait)
-
-
-def _wait() -> None:
-    # What has failed has ended too.
-    for array in jax.live_arrays():
-        with suppress(RuntimeError):
-            array.block_until_ready()
-    # Programs whose results nobody holds: a CPU begins those of a thread in turn.
-    with suppress(RuntimeError):
-        jax.block_until_ready(jax.jit(lambda x: x + 1)(0))
 
 
 def _version() -> tuple[int, int] | None:

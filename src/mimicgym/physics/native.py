@@ -18,6 +18,7 @@ import numpy as np
 
 from mimicgym.errors import UserError
 from mimicgym.physics import foreign
+from mimicgym.physics.ending import wait_at_exit
 from mimicgym.physics.fields import (
     NO_FIELDS,
     Fields,
@@ -63,7 +64,7 @@ class NativeEngine:
         self._scratch: dict[tuple, Scratch] = {}
         self._functions: dict[tuple[str, ...], HostFunction] = {}
         self._lock = threading.Lock()
-        foreign.wait_at_exit()
+        wait_at_exit()
 
     def place(
         self,

@@ -1,15 +1,14 @@
 """What is known of a stage beyond its run: STAGE/stage.json."""
 
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mimicgym.configs import difference
 from mimicgym.errors import UserError
 from mimicgym.pipeline.plan import Planned
 from mimicgym.run import RunFolder
+from mimicgym.whole_file import write_text
 
 FILE = "stage.json"
 
@@ -74,14 +73,7 @@ class Record:
             raise UserError(
                 f"a pipeline can not be written to {folder}: {reason}"
             ) from error
-        write_whole(self.path, json.dumps(self.data, indent=2) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under another name and rename it then."""
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+        write_text(self.path, json.dumps(self.data, indent=2) + "\n")
 
 
 def differing(there: Any, here: Any, path: str = "") -> list[str]:

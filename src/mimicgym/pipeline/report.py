@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mimicgym.pipeline.record import Record, write_whole
+from mimicgym.pipeline.record import Record
+from mimicgym.whole_file import write_text
 
 
 def write_report(name: str, records: Sequence[Record], out: Path) -> None:
     """Write OUT/report.json and OUT/report.md."""
     data = report(name, records)
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "report.json", json.dumps(data, indent=2) + "\n")
-    write_whole(out / "report.md", as_markdown(data))
+    write_text(out / "report.json", json.dumps(data, indent=2) + "\n")
+    write_text(out / "report.md", as_markdown(data))
 
 
 def report(name: str, records: Sequence[Record]) -> dict[str, Any]:

@@ -56,7 +56,11 @@ from gpu_parts.part import Part, Settings, Skip, machine, read_entry, write_entr
 GRACE_S = 10.0
 TESTS = (
     "tests/physics/test_engines_agree.py",
+    "tests/physics/test_fields.py",
     "tests/physics/test_fields_mjx.py",
+    "tests/physics/test_native.py",
+    "tests/physics/test_warp.py",
+    "tests/physics/test_warp_kernels.py",
     "tests/envs/test_tracking.py",
     "tests/envs/test_batch.py",
     "tests/envs/test_engines_play_alike.py",

@@ -15,6 +15,9 @@ import pytest
 from mimicgym.physics import foreign
 from mimicgym.physics.foreign import HostFunction, available
 
+# On GPUs the native engine is called through JAX's own callbacks.
+pytestmark = pytest.mark.skipif(jax.default_backend() != "cpu", reason="of CPUs")
+
 SHAPE = jax.ShapeDtypeStruct((2,), jnp.float32)
 
 

@@ -74,8 +74,10 @@ class MjxEngine:
         targets = jnp.broadcast_to(ctrl, (self.decimation, ctrl.shape[-1]))
 
         def body(carry: tuple[PhysicsState, Forces], ctrl: jax.Array):
-            data = self._forward(model, carry[0], ctrl, wrench)
-            moved = mjx.implicit(_unsaturated(model, data), data)
+            # Physics keeps full float32 where a device would rather use TF32 or bf16.
+            with jax.default_matmul_precision("highest"):
+                data = self._forward(model, carry[0], ctrl, wrench)
+                moved = mjx.implicit(_unsaturated(model, data), data)
             # MJX writes the warm start when it integrates, not when it solves.
             after = PhysicsState(moved.qpos, moved.qvel, moved.qacc_warmstart)
             return (after, Forces(data.sensordata, data.actuator_force)), None
@@ -116,9 +118,7 @@ class MjxEngine:
         if wrench is not None:
             applied = data.xfrc_applied.at[self._wrench_body].set(wrench)
             data = data.replace(xfrc_applied=applied)
-        # Physics keeps full float32 where a device would rather use TF32 or bf16.
-        with jax.default_matmul_precision("highest"):
-            return mjx.forward(model, data)
+        return mjx.forward(model, data)
 
     def _no_forces(self) -> Forces:
         mj = self.model.mj

@@ -118,7 +118,8 @@ def _contact_force_w(model: RobotModel, sensordata: jax.Array) -> jax.Array:
         + force[..., 2:3] * second_w
     )
     table = jnp.asarray(model.contact_sum, force_w.dtype)
-    return table @ jnp.sum(force_w, axis=1)
+    # By itself a GPU would multiply with 10 bits of each number.
+    return jnp.matmul(table, jnp.sum(force_w, axis=1), precision="highest")
 
 
 def _self_contact_n(model: RobotModel, sensordata: jax.Array) -> jax.Array | None:

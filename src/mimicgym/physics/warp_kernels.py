@@ -84,7 +84,8 @@ def step_kernels(
     """What a physics step would launch: Warp's modules, each with its block sizes.
 
     The step is that of MuJoCo Warp within MJX. Its functions launch kernels by
-    `warp.launch` and `warp.launch_tiled`, in whose place others stand meanwhile.
+    `warp.launch` and `warp.launch_tiled`, and ask for sizes by
+    `warp.get_suggested_block_size`, in whose place others stand meanwhile.
     """
     import mujoco.mjx.third_party.mujoco_warp as mujoco_warp
     import warp
@@ -92,15 +93,23 @@ def step_kernels(
     found: dict[Any, list[int]] = {}
     usual = 1 if warp.get_device(device).is_cpu else 256
 
+    def note(module: Any, size: int) -> None:
+        known = found.setdefault(module, [])
+        if size not in known:
+            known.append(size)
+
+    def suggested_block_size(kernel: Any, device: Any = None) -> tuple[int, int]:
+        # Warp loads a kernel with the usual size to see how many of it fit.
+        note(kernel.module, usual)
+        return usual, 1
+
     def launch(
         kernel: Any, dim: Any, *_: Any, block_dim: int | None = None, **__: Any
     ) -> None:
         if 0 in np.atleast_1d(dim):
             return  # as Warp does: the model has none of these
         size = block_dim if block_dim and block_dim > 0 and usual > 1 else usual
-        known = found.setdefault(kernel.module, [])
-        if size not in known:
-            known.append(size)
+        note(kernel.module, size)
 
     def loop(condition: Any, while_body: Any, **given: Any) -> None:
         while_body(**given)
@@ -121,6 +130,7 @@ def step_kernels(
         "launch_tiled": launch,
         "capture_while": loop,
         "capture_if": branch,
+        "get_suggested_block_size": suggested_block_size,
     }
     with warp.ScopedDevice(device), mock.patch.multiple(warp, **instead):
         mujoco_warp.step(model, data)

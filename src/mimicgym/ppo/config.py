@@ -92,7 +92,8 @@ class PPOConfig:
     """Units of a gated recurrent unit (GRU) through which the actor also sees what it
     saw before; 0 for an actor that sees the present alone."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """What the networks compute in. Parameters, losses and physics stay float32."""
+    """What the networks compute in. Parameters, losses and physics stay float32. Of
+    float32 GPUs multiply ten bits (TF32) in the networks, as JAX has it there."""
     normalize_observations: bool = True
     normalize_values: bool = True
     """Whether the critic learns returns by their running mean and deviation."""

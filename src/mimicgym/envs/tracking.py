@@ -39,6 +39,10 @@ from mimicgym.physics import Engine, PhysicsState, RobotState
 from mimicgym.physics.state import all_finite
 from mimicgym.reference import Reference, RefFrame, ref_frame
 
+# Terms, which anyone may add, keep all digits of their products where a device would
+# rather use TF32 or bf16.
+_full_float32 = jax.default_matmul_precision("highest")
+
 
 @struct.dataclass
 class State:
@@ -124,6 +128,7 @@ class TrackingEnv:
     def num_clips(self) -> int:
         return len(self.reference.clip_names)
 
+    @_full_float32
     def reset(
         self,
         key: jax.Array,
@@ -199,6 +204,7 @@ class TrackingEnv:
             sums=dict.fromkeys(self._sum_names(), none),
         )
 
+    @_full_float32
     def step(
         self, state: State, action: jax.Array, laxity: jax.Array | float = 1.0
     ) -> State:

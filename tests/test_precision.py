@@ -10,6 +10,7 @@ import pytest
 from jax.lax import Precision
 
 from mimicgym.envs.make import env_config, make_env
+from mimicgym.envs.tracking import TrackingEnv
 
 FULL = (Precision.HIGHEST, Precision.HIGHEST)
 
@@ -56,15 +57,40 @@ def test_one_that_loses_digits_is_found():
 @pytest.mark.parametrize(
     ("preset", "motion"), [("default", "climb_stairs"), ("beyondmimic", "walk")]
 )
-def test_environment(engine, preset, motion):
+def test_an_engine_by_itself(engine, preset, motion):
     if engine == "warp":
         pytest.importorskip("warp")
-    env = make_env(env_config(preset, motion=motion, engine=engine))
-    state = jax.eval_shape(env.reset, jax.random.key(0))
-    for function, args in (
-        (env.reset, (jax.random.key(0),)),
-        (env.step, (state, jnp.zeros(env.action_size))),
-    ):
-        count, lost = careless(function, *args)
-        assert count > 0
-        assert not lost, lost[0]
+    physics = make_env(env_config(preset, motion=motion, engine=engine)).engine
+    mj = physics.model.mj
+    rows = jnp.ones((2, mj.nq)), jnp.zeros((2, mj.nv)), jnp.ones(2, bool)
+    place = jax.vmap(physics.place)
+    count, lost = careless(place, *rows)
+    assert count > 0
+    assert not lost, lost[0]
+    state, _ = jax.eval_shape(place, *rows)
+    count, lost = careless(jax.vmap(physics.step), state, jnp.zeros((2, mj.nu)))
+    assert count > 0
+    assert not lost, lost[0]
+
+
+@pytest.mark.parametrize(
+    ("preset", "motion"), [("default", "climb_stairs"), ("beyondmimic", "walk")]
+)
+def test_an_environment_with_a_careless_term(preset, motion, monkeypatch):
+    usual = TrackingEnv._errors
+
+    def errors(self, robot, ref):
+        nothing = 0 * (robot.joint_vel @ robot.joint_vel)
+        return {k: v + nothing for k, v in usual(self, robot, ref).items()}
+
+    env = make_env(env_config(preset, motion=motion, engine="native"))
+    key, action = jax.random.key(0), jnp.zeros(env.action_size)
+    state = jax.eval_shape(env.reset, key)
+    without, _ = careless(env.step, state, action)
+    monkeypatch.setattr(TrackingEnv, "_errors", errors)
+    count, lost = careless(env.step, state, action)
+    assert count > without
+    assert not lost, lost[0]
+    count, lost = careless(env.reset, key)
+    assert count > 0
+    assert not lost, lost[0]

@@ -36,12 +36,8 @@ from mimicgym.envs.terms import (
     link_pos_error_w,
 )
 from mimicgym.physics import Engine, PhysicsState, RobotState
-from mimicgym.physics.state import all_finite
+from mimicgym.physics.state import all_finite, full_float32
 from mimicgym.reference import Reference, RefFrame, ref_frame
-
-# Terms, which anyone may add, keep all digits of their products where a device would
-# rather use TF32 or bf16.
-_full_float32 = jax.default_matmul_precision("highest")
 
 
 @struct.dataclass
@@ -128,7 +124,7 @@ class TrackingEnv:
     def num_clips(self) -> int:
         return len(self.reference.clip_names)
 
-    @_full_float32
+    @full_float32
     def reset(
         self,
         key: jax.Array,
@@ -204,7 +200,7 @@ class TrackingEnv:
             sums=dict.fromkeys(self._sum_names(), none),
         )
 
-    @_full_float32
+    @full_float32
     def step(
         self, state: State, action: jax.Array, laxity: jax.Array | float = 1.0
     ) -> State:

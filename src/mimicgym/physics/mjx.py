@@ -13,7 +13,13 @@ from mimicgym.physics.fields import (
     check_operands,
     wrench_body_id,
 )
-from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
+from mimicgym.physics.state import (
+    PhysicsState,
+    RawState,
+    RobotState,
+    full_float32,
+    robot_state,
+)
 from mimicgym.robot import RobotModel
 
 
@@ -49,6 +55,7 @@ class MjxEngine:
         self._mjx = mjx.put_model(model.mj, device=device, impl="jax")
         self._row = mjx.make_data(self._mjx, device=device)
 
+    @full_float32
     def place(
         self,
         qpos: jax.Array,
@@ -62,6 +69,7 @@ class MjxEngine:
         raw = self._raw(self._moved(self._with(fields), physics), self._no_forces())
         return physics, robot_state(self.model, physics, raw)
 
+    @full_float32
     def step(
         self,
         physics: PhysicsState,
@@ -74,10 +82,8 @@ class MjxEngine:
         targets = jnp.broadcast_to(ctrl, (self.decimation, ctrl.shape[-1]))
 
         def body(carry: tuple[PhysicsState, Forces], ctrl: jax.Array):
-            # Physics keeps full float32 where a device would rather use TF32 or bf16.
-            with jax.default_matmul_precision("highest"):
-                data = self._forward(model, carry[0], ctrl, wrench)
-                moved = mjx.implicit(_unsaturated(model, data), data)
+            data = self._forward(model, carry[0], ctrl, wrench)
+            moved = mjx.implicit(_unsaturated(model, data), data)
             # MJX writes the warm start when it integrates, not when it solves.
             after = PhysicsState(moved.qpos, moved.qvel, moved.qacc_warmstart)
             return (after, Forces(data.sensordata, data.actuator_force)), None
@@ -127,8 +133,7 @@ class MjxEngine:
     def _moved(self, model: mjx.Model, physics: PhysicsState) -> mjx.Data:
         """Where bodies are and how they move, without forces."""
         data = self._row.replace(qpos=physics.qpos, qvel=physics.qvel)
-        with jax.default_matmul_precision("highest"):
-            return mjx.com_vel(model, mjx.com_pos(model, mjx.kinematics(model, data)))
+        return mjx.com_vel(model, mjx.com_pos(model, mjx.kinematics(model, data)))
 
     def _raw(self, data: mjx.Data, forces: Forces) -> RawState:
         ids = self.model.key_body_ids

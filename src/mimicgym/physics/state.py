@@ -7,6 +7,10 @@ from flax import struct
 from mimicgym import rotations
 from mimicgym.robot import CONTACT_SENSOR_SIZE, RobotModel
 
+# Decorates what multiplies matrices: they keep all digits of float32 where a device
+# would rather use TF32 or bf16.
+full_float32 = jax.default_matmul_precision("highest")
+
 
 @struct.dataclass
 class PhysicsState:
@@ -80,6 +84,7 @@ def raw_shapes(model: RobotModel) -> dict[str, tuple[int, ...]]:
     }
 
 
+@full_float32
 def robot_state(model: RobotModel, physics: PhysicsState, raw: RawState) -> RobotState:
     """Bring MuJoCo's fields into the frames that terms use."""
     ang_vel_w, lin_vel_com_w = raw.cvel[:, :3], raw.cvel[:, 3:]
@@ -118,8 +123,7 @@ def _contact_force_w(model: RobotModel, sensordata: jax.Array) -> jax.Array:
         + force[..., 2:3] * second_w
     )
     table = jnp.asarray(model.contact_sum, force_w.dtype)
-    # By itself a GPU would multiply with 10 bits of each number.
-    return jnp.matmul(table, jnp.sum(force_w, axis=1), precision="highest")
+    return table @ jnp.sum(force_w, axis=1)
 
 
 def _self_contact_n(model: RobotModel, sensordata: jax.Array) -> jax.Array | None:

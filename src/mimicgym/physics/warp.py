@@ -25,7 +25,13 @@ from mimicgym.physics.fields import (
 )
 from mimicgym.physics.rows import of_one_row
 from mimicgym.physics.scratch import summing
-from mimicgym.physics.state import PhysicsState, RawState, RobotState, robot_state
+from mimicgym.physics.state import (
+    PhysicsState,
+    RawState,
+    RobotState,
+    full_float32,
+    robot_state,
+)
 from mimicgym.physics.warp_model import (
     check_installed,
     compile_kernels,
@@ -186,6 +192,7 @@ class WarpEngine:
         empty = self._empty(len(rows.ctrl))
         return jax.vmap(one)(rows)
 
+    @full_float32
     def _seen(
         self, model: mjx.Model, physics: PhysicsState, data: mjx.Data
     ) -> RobotState:
@@ -197,7 +204,7 @@ class WarpEngine:
         raw = RawState(
             xpos=moved.xpos[self._keys],
             xquat=moved.xquat[self._keys],
-            cvel=jnp.matmul(self._carriers, parts, precision="highest"),
+            cvel=jnp.matmul(self._carriers, parts),
             com=moved.subtree_com[1],
             sensordata=data.sensordata,
             actuator_force=data.actuator_force,
